@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where things are (docs/addon.md, "On disk"). All are below --root DIR where a program has that option. */
+#pragma once
+
+#define SR_USER "serviceradar"
+
+#define SR_PACKAGED_ADDONS "/usr/lib/serviceradar/addons"       /* <id>/: payload of an OS package */
+#define SR_ADDONS          "/var/lib/serviceradar/addons"       /* <id>/current, versions/, state.json, journal */
+#define SR_ASSIGNMENTS     "/etc/serviceradar/addons.d"         /* <id>.json, root:serviceradar 0640 */
+#define SR_STATUS          "/run/serviceradar/addons"           /* <id>.json, written by the agent */
+#define SR_AGENT_STATE     "/var/lib/serviceradar/agent"        /* the agent's own, 0700 */
+#define SR_AGENT_SOCKET    "/run/serviceradar/agent/agent.sock" /* 0660 serviceradar:serviceradar */
+#define SR_EVENTS_FILE     "/var/log/serviceradar/events.ndjson"
+#define SR_UNITS_PACKAGED  "/usr/lib/systemd/system"
+#define SR_UNITS_RENDERED  "/etc/systemd/system"
+#define SR_LOCK            "/run/serviceradar/updater.lock"
+
+#define SR_UPDATER      "/usr/libexec/serviceradar/agent-updater"
+#define SR_BUS_NAME     "cloud.serviceradar.AgentUpdater1"
+#define SR_BUS_PATH     "/cloud/serviceradar/AgentUpdater1"
+#define SR_BUS_ERROR    SR_BUS_NAME ".Error"
+
+#define SR_UNIT_PREFIX "serviceradar-" /* unit of an add-on: serviceradar-<id>.service */
