@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where ingested events go: a file of one JSON object a line that is rotated, the journal, or nowhere. */
+#pragma once
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "agent/np.h"
+#include "lib/error.h"
+
+#define SINK_FILE_BYTES (10u * 1024 * 1024) /* a file is rotated before it would grow past this */
+#define SINK_FILES      3                   /* events.ndjson, .1, .2 */
+
+enum sink_kind { SINK_FILE, SINK_JOURNAL, SINK_NONE };
+
+struct sink {
+	enum sink_kind kind;
+	int rootfd;
+	const char *path;     /* below rootfd */
+	off_t limit;          /* SINK_FILE_BYTES, less in tests */
+	int fd;
+	off_t size;
+	char *buf;            /* lines not yet written */
+	size_t used, capacity;
+	uint64_t lines;       /* in buf */
+	uint64_t written, dropped; /* events */
+	int last_error;       /* errno that was logged last; 0 when all is well */
+	uint64_t retry_us;    /* CLOCK_MONOTONIC: no attempt to open before this */
+};
+
+int sink_kind_parse(const char *s, enum sink_kind *out);
+
+/* `path` and `rootfd` are borrowed. */
+void sink_init(struct sink *s, enum sink_kind kind, int rootfd, const char *path);
+
+/* Takes one event. It may stay in memory until sink_flush. */
+void sink_event(struct sink *s, const NpFlowEvent *e);
+
+/* Writes what is in memory. Whole lines only: what does not fit on the disk is taken back and counted as dropped. */
+void sink_flush(struct sink *s);
+
+void sink_close(struct sink *s);

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/verdict.h"
+
+#include <errno.h>
+#include <string.h>
+
+static const char *const state_names[] = {
+	[STATE_NOT_INSTALLED] = "not_installed", [STATE_INSTALLED] = "installed",
+	[STATE_ACTIVATING] = "activating",       [STATE_ACTIVE] = "active",
+	[STATE_DEGRADED] = "degraded",           [STATE_UNSUPPORTED] = "unsupported",
+	[STATE_FAILED] = "failed",               [STATE_DISABLED] = "disabled",
+};
+
+static const char *const drift_names[DRIFT_REASONS] = {
+	[DRIFT_ASSIGNED_NOT_INSTALLED] = "assigned_not_installed",
+	[DRIFT_ASSIGNED_NOT_ACTIVE] = "assigned_not_active",
+	[DRIFT_VERSION_MISMATCH] = "version_mismatch",
+	[DRIFT_ARCH_UNSUPPORTED] = "arch_unsupported",
+	[DRIFT_PLATFORM_UNSUPPORTED] = "platform_unsupported",
+	[DRIFT_BASE_AGENT_TOO_OLD] = "base_agent_too_old",
+	[DRIFT_CAPABILITY_MISSING] = "capability_missing",
+	[DRIFT_UNIT_FAILED] = "unit_failed",
+	[DRIFT_IPC_DISCONNECTED] = "ipc_disconnected",
+	[DRIFT_CONFIG_REJECTED] = "config_rejected",
+	[DRIFT_UNASSIGNED_BUT_ACTIVE] = "unassigned_but_active",
+};
+
+const char *state_name(enum addon_state s)
+{
+	return state_names[s];
+}
+
+const char *drift_name(enum drift_reason r)
+{
+	return drift_names[r];
+}
+
+int drift_parse(const char *name)
+{
+	for (int i = 0; i < DRIFT_REASONS; i++)
+		if (!strcmp(drift_names[i], name))
+			return i;
+	return -EINVAL;
+}
+
+static bool active_state_is(const struct unit_facts *u, const char *s)
+{
+	return u->known && !strcmp(u->active_state, s);
+}
+
+static bool unit_running(const struct unit_facts *u)
+{
+	return active_state_is(u, "active") || active_state_is(u, "reloading");
+}
+
+static bool unit_inactive(const struct unit_facts *u)
+{
+	return active_state_is(u, "inactive") || active_state_is(u, "failed");
+}
+
+static bool unit_starting(const struct unit_facts *u)
+{
+	return active_state_is(u, "activating");
+}
+
+static bool unit_masked(const struct unit_facts *u)
+{
+	return u->known && !strncmp(u->file_state, "masked", 6);
+}
+
+static unsigned bit(enum drift_reason r)
+{
+	return 1u << r;
+}
+
+static struct verdict not_wanted(const struct addon_facts *f)
+{
+	struct verdict v = { .state = f->assigned ? STATE_DISABLED : STATE_INSTALLED };
+
+	if (!f->installed && !f->assigned)
+		v.state = STATE_NOT_INSTALLED;
+	if (unit_running(&f->unit) || unit_starting(&f->unit) || (!f->unit.known && f->connected)) {
+		v.state = STATE_ACTIVE;
+		v.drift = bit(DRIFT_UNASSIGNED_BUT_ACTIVE);
+	}
+	return v;
+}
+
+static struct verdict unsupported(const struct addon_facts *f)
+{
+	struct verdict v = { .state = STATE_UNSUPPORTED };
+
+	if (f->unsupported == UNSUPPORTED_ARCH)
+		v.drift = bit(DRIFT_ARCH_UNSUPPORTED);
+	else if (f->unsupported == UNSUPPORTED_PLATFORM)
+		v.drift = bit(DRIFT_PLATFORM_UNSUPPORTED);
+	else if (f->unsupported == UNSUPPORTED_AGENT)
+		v.drift = bit(DRIFT_BASE_AGENT_TOO_OLD);
+	return v;
+}
+
+struct verdict verdict_of(const struct addon_facts *f)
+{
+	struct verdict v = { .state = STATE_ACTIVE };
+	bool running = unit_running(&f->unit) || (!f->unit.known && f->connected);
+
+	if (!f->assigned || !f->enabled)
+		return not_wanted(f);
+	if (f->unsupported != SUPPORTED)
+		return unsupported(f);
+	if (!f->installed)
+		return (struct verdict){ STATE_NOT_INSTALLED, bit(DRIFT_ASSIGNED_NOT_INSTALLED) };
+
+	if (f->want_version[0] && strcmp(f->want_version, f->version) != 0)
+		v.drift |= bit(DRIFT_VERSION_MISMATCH);
+	if (f->config_invalid)
+		v.drift |= bit(DRIFT_CONFIG_REJECTED);
+	if (f->capability_missing)
+		v.drift |= bit(DRIFT_CAPABILITY_MISSING);
+	if (active_state_is(&f->unit, "failed"))
+		v.drift |= bit(DRIFT_UNIT_FAILED);
+
+	if (!running) {
+		if (!unit_starting(&f->unit))
+			v.drift |= bit(DRIFT_ASSIGNED_NOT_ACTIVE);
+		if (f->call_pending || (unit_starting(&f->unit) && !f->call_failed))
+			v.state = STATE_ACTIVATING;
+		else if (f->call_failed || f->config_invalid || active_state_is(&f->unit, "failed"))
+			v.state = STATE_FAILED;
+		else if (unit_masked(&f->unit) || f->activated)
+			v.state = STATE_DEGRADED;
+		else
+			v.state = STATE_ACTIVATING;
+		/* A daemon between two lives is as far from its agent as one that hangs. */
+		if (f->activated && f->has_socket && !f->connected && unit_starting(&f->unit) && !f->call_pending) {
+			v.drift |= bit(DRIFT_IPC_DISCONNECTED);
+			v.state = STATE_DEGRADED;
+		}
+		return v;
+	}
+	if (f->has_socket && !f->connected && !f->connect_grace)
+		v.drift |= bit(DRIFT_IPC_DISCONNECTED);
+	if (v.drift || f->capture_unavailable)
+		v.state = STATE_DEGRADED;
+	else if (f->call_pending || (f->has_socket && (!f->connected || !f->config_acked)))
+		v.state = STATE_ACTIVATING;
+	return v;
+}
+
+enum action verdict_action(const struct addon_facts *f)
+{
+	bool up = unit_running(&f->unit) || unit_starting(&f->unit);
+
+	if (f->call_pending || f->call_blocked)
+		return ACTION_NONE;
+	if (!f->assigned || !f->enabled) {
+		/* Started by hand and never assigned: shown as drift, not fought over. */
+		if (f->activated || (f->assigned && up))
+			return ACTION_DEACTIVATE;
+		return ACTION_NONE;
+	}
+	if (f->unsupported != SUPPORTED || !f->installed || f->config_invalid || unit_masked(&f->unit))
+		return ACTION_NONE;
+	if (f->activated && !strcmp(f->unit.file_state, "disabled") && !f->explicit_request)
+		return ACTION_NONE;
+	if (!f->activated || unit_inactive(&f->unit) || (f->capability_missing && f->explicit_request))
+		return ACTION_ACTIVATE;
+	return ACTION_NONE;
+}
+
+bool verdict_attach(const struct addon_facts *f)
+{
+	if (!f->assigned || !f->enabled || !f->installed || f->unsupported != SUPPORTED || !f->has_socket)
+		return false;
+	return !f->unit.known || unit_running(&f->unit) || unit_starting(&f->unit);
+}
