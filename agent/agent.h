@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the parts of the agent share. */
+#pragma once
+
+#include <systemd/sd-bus.h>
+#include <systemd/sd-event.h>
+
+#include "agent/flows.h"
+#include "agent/sink.h"
+
+struct addon;
+struct control;
+
+struct agent {
+	sd_event *event;
+	sd_bus *bus;          /* NULL: no system bus now */
+	int rootfd;
+	const char *root;
+	struct sink sink;
+	struct flows *flows;
+	struct control *control;
+	struct addon *addons; /* list */
+};
+
+/* control.c: the agent's socket (docs/agent-socket.md). NULL when it cannot be opened; the reason is logged. */
+struct control *control_new(struct agent *a);
+/* New flow events are in the ring. */
+void control_flows(struct control *c);
+void control_free(struct control *c);
+
+/* scan.c: brings the list of add-ons in line with assignments and payloads, and lets each one decide. */
+void agent_scan(struct agent *a);
