@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The agent's socket for srctl: one JSON line in, JSON lines out (docs/agent-socket.md). */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "agent/addon.h"
+#include "lib/fs.h"
+#include "lib/json.h"
+#include "lib/log.h"
+#include "lib/paths.h"
+
+#define CLIENTS     16
+#define REQUEST_MAX 4096u
+#define OUT_BYTES   16384u /* filled only while there is room for a whole line */
+#define LINE_ROOM   2048u
+
+struct client {
+	struct control *control;
+	sd_event_source *io;
+	int fd;
+	bool flows, follow, closing;
+	uint64_t number, missed;
+	size_t in_used, out_used, out_done;
+	char in[REQUEST_MAX], *out;
+	size_t out_size;
+};
+
+struct control {
+	struct agent *agent;
+	sd_event_source *io;
+	int fd;
+	struct client *clients[CLIENTS];
+};
+
+static void client_free(struct client *c)
+{
+	for (int i = 0; i < CLIENTS; i++)
+		if (c->control->clients[i] == c)
+			c->control->clients[i] = NULL;
+	sd_event_source_unref(c->io);
+	close(c->fd);
+	free(c->out);
+	free(c);
+}
+
+static int put(struct client *c, struct json_object *o)
+{
+	size_t length;
+	const char *s = json_object_to_json_string_length(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE,
+							  &length);
+
+	if (!s)
+		return -ENOMEM;
+	if (c->out_used + length + 1 > c->out_size) {
+		size_t size = c->out_used + length + 1 > OUT_BYTES ? c->out_used + length + 1 : OUT_BYTES;
+		char *bigger = realloc(c->out, size);
+
+		if (!bigger)
+			return -ENOMEM;
+		c->out = bigger;
+		c->out_size = size;
+	}
+	memcpy(c->out + c->out_used, s, length);
+	c->out_used += length;
+	c->out[c->out_used++] = '\n';
+	return 0;
+}
+
+static void put_error(struct client *c, const char *message)
+{
+	_cleanup_json_ struct json_object *o = json_object_new_object();
+
+	json_object_object_add(o, "type", json_object_new_string("error"));
+	json_object_object_add(o, "message", json_object_new_string(message));
+	put(c, o);
+}
+
+static void fill(struct client *c)
+{
+	const struct flow *w;
+
+	while (c->flows && c->out_used + LINE_ROOM < OUT_BYTES) {
+		_cleanup_json_ struct json_object *o = NULL;
+		uint64_t missed = 0;
+
+		w = flows_next(c->control->agent->flows, &c->number, &missed);
+		c->missed += missed;
+		if (c->missed) {
+			_cleanup_json_ struct json_object *gap = json_object_new_object();
+
+			json_object_object_add(gap, "type", json_object_new_string("dropped"));
+			json_object_object_add(gap, "count", json_object_new_int64((int64_t)c->missed));
+			put(c, gap);
+			c->missed = 0;
+		}
+		if (!w)
+			break;
+		if (w->superseded && !c->follow)
+			continue;
+		o = flow_to_json(w);
+		if (o)
+			put(c, o);
+	}
+	if (c->flows && !c->follow && c->number >= flows_end(c->control->agent->flows))
+		c->closing = true;
+}
+
+/* Sends what there is; false when the client is gone. */
+static bool pump(struct client *c)
+{
+	for (;;) {
+		ssize_t n;
+
+		if (c->out_done == c->out_used) {
+			c->out_done = c->out_used = 0;
+			fill(c);
+			if (!c->out_used) {
+				if (c->closing) {
+					client_free(c);
+					return false;
+				}
+				sd_event_source_set_io_events(c->io, EPOLLIN);
+				return true;
+			}
+		}
+		n = send(c->fd, c->out + c->out_done, c->out_used - c->out_done, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (n < 0 && errno == EAGAIN) {
+			sd_event_source_set_io_events(c->io, EPOLLIN | EPOLLOUT);
+			return true;
+		}
+		if (n < 0) {
+			client_free(c);
+			return false;
+		}
+		c->out_done += (size_t)n;
+	}
+}
+
+static void status_lines(struct client *c)
+{
+	for (struct addon *d = c->control->agent->addons; d; d = d->next) {
+		_cleanup_json_ struct json_object *o = addon_status(d);
+
+		json_object_object_add(o, "type", json_object_new_string("status"));
+		put(c, o);
+	}
+	c->closing = true;
+}
+
+static void request(struct client *c, size_t length)
+{
+	_cleanup_json_ struct json_object *o = NULL;
+	struct json_object *v, *follow;
+	struct error err = { 0 };
+	const char *what;
+
+	c->closing = true;
+	if (json_parse(c->in, length, "request", &o, &err) < 0) {
+		put_error(c, err.text);
+		return;
+	}
+	what = json_object_object_get_ex(o, "request", &v) ? json_object_get_string(v) : NULL;
+	if (what && !strcmp(what, "status")) {
+		status_lines(c);
+	} else if (what && !strcmp(what, "flows")) {
+		c->flows = true;
+		c->closing = false;
+		c->follow = json_object_object_get_ex(o, "follow", &follow) && json_object_get_boolean(follow);
+		c->number = flows_oldest(c->control->agent->flows);
+	} else {
+		put_error(c, "request: neither \"flows\" nor \"status\"");
+	}
+}
+
+static int on_client(sd_event_source *s, int fd, uint32_t events, void *userdata)
+{
+	struct client *c = userdata;
+	char *end;
+	ssize_t n;
+
+	(void)s;
+	if (events & EPOLLIN) {
+		n = recv(fd, c->in + c->in_used, sizeof(c->in) - c->in_used, MSG_DONTWAIT);
+		if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+			client_free(c);
+			return 0;
+		}
+		if (n > 0)
+			c->in_used += (size_t)n;
+		end = memchr(c->in, '\n', c->in_used);
+		if (c->flows || c->closing) {
+			c->in_used = 0; /* nothing more is asked on this connection */
+		} else if (end) {
+			request(c, (size_t)(end - c->in));
+			c->in_used = 0;
+		} else if (c->in_used == sizeof(c->in)) {
+			put_error(c, "request: longer than 4096 bytes");
+			c->closing = true;
+			c->in_used = 0;
+		}
+	} else if (events & (EPOLLHUP | EPOLLERR)) {
+		client_free(c);
+		return 0;
+	}
+	pump(c);
+	return 0;
+}
+
+static int on_accept(sd_event_source *s, int fd, uint32_t events, void *userdata)
+{
+	struct control *t = userdata;
+	int peer = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC), i;
+	struct client *c = NULL;
+
+	(void)s;
+	(void)events;
+	if (peer < 0)
+		return 0;
+	for (i = 0; i < CLIENTS && t->clients[i]; i++)
+		;
+	if (i < CLIENTS)
+		c = calloc(1, sizeof(*c));
+	if (!c) {
+		static const char full[] = "{\"type\":\"error\",\"message\":\"too many clients\"}\n";
+
+		send(peer, full, sizeof(full) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+		close(peer);
+		return 0;
+	}
+	c->control = t;
+	c->fd = peer;
+	if (sd_event_add_io(t->agent->event, &c->io, peer, EPOLLIN, on_client, c) < 0) {
+		client_free(c);
+		return 0;
+	}
+	t->clients[i] = c;
+	return 0;
+}
+
+void control_flows(struct control *t)
+{
+	for (int i = 0; t && i < CLIENTS; i++)
+		if (t->clients[i] && t->clients[i]->follow && !t->clients[i]->out_used)
+			pump(t->clients[i]);
+}
+
+struct control *control_new(struct agent *a)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	_cleanup_close_ int dir = fs_open_dir(a->rootfd, "/run/serviceradar/agent", false, NULL);
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	struct control *t = calloc(1, sizeof(*t));
+	mode_t mask;
+	int r;
+
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/agent.sock", dir);
+	if (dir >= 0)
+		unlinkat(dir, "agent.sock", 0); /* the runtime directory is this service's alone */
+	mask = umask(0117);
+	r = dir < 0 || fd < 0 || !t || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(fd, 16) < 0;
+	umask(mask);
+	if (r) {
+		log_error("%s: cannot listen: %s", SR_AGENT_SOCKET, strerror(errno));
+		free(t);
+		return NULL;
+	}
+	t->agent = a;
+	t->fd = steal_fd(&fd);
+	if (sd_event_add_io(a->event, &t->io, t->fd, EPOLLIN, on_accept, t) < 0) {
+		control_free(t);
+		return NULL;
+	}
+	return t;
+}
+
+void control_free(struct control *t)
+{
+	if (!t)
+		return;
+	for (int i = 0; i < CLIENTS; i++)
+		if (t->clients[i])
+			client_free(t->clients[i]);
+	sd_event_source_unref(t->io);
+	close(t->fd);
+	free(t);
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* serviceradar-agent: decides what should be active, asks agent-updater for it, takes in what add-ons send. */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
+
+#include "agent/addon.h"
+#include "lib/fs.h"
+#include "lib/log.h"
+#include "lib/paths.h"
+
+#define SCAN_EVERY_US 60000000u
+#define DEBOUNCE_US   50000u
+
+static sd_event_source *scan_timer, *watches[2];
+
+static uint64_t now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+static int on_inotify(sd_event_source *s, const struct inotify_event *e, void *userdata)
+{
+	(void)s;
+	(void)e;
+	(void)userdata;
+	sd_event_source_set_time(scan_timer, now_us() + DEBOUNCE_US);
+	return 0;
+}
+
+/* Watches a directory, or the nearest one above it that exists. */
+static void watch(struct agent *a, const char *path, sd_event_source **source)
+{
+	_cleanup_free_ char *at = strdup(path);
+	char name[64];
+	int fd = -1;
+
+	*source = sd_event_source_unref(*source);
+	while (at && *at && (fd = fs_open_dir(a->rootfd, at, false, NULL)) < 0)
+		*strrchr(at, '/') = '\0';
+	if (fd < 0)
+		return;
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	if (sd_event_add_inotify(a->event, source, name,
+				 IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_CLOSE_WRITE | IN_DELETE | IN_ATTRIB |
+					 IN_DELETE_SELF | IN_MOVE_SELF, on_inotify, a) < 0)
+		log_warning("%s: cannot be watched; it is read once a minute", path);
+	close(fd);
+}
+
+static void connect_bus(struct agent *a)
+{
+	sd_bus *bus = NULL;
+
+	if (a->bus && sd_bus_is_open(a->bus) > 0)
+		return;
+	for (struct addon *d = a->addons; a->bus && d; d = d->next) {
+		d->call_slot = sd_bus_slot_unref(d->call_slot);
+		d->match_slot = sd_bus_slot_unref(d->match_slot);
+		d->unit_slot = sd_bus_slot_unref(d->unit_slot);
+		d->service_slot = sd_bus_slot_unref(d->service_slot);
+		d->facts.call_pending = false;
+	}
+	a->bus = sd_bus_flush_close_unref(a->bus);
+	if (strcmp(a->root, "/") != 0 && !getenv("DBUS_SYSTEM_BUS_ADDRESS"))
+		return;
+	if (sd_bus_open_system(&bus) < 0 || sd_bus_attach_event(bus, a->event, 0) < 0) {
+		sd_bus_unref(bus);
+		log_warning("no system bus: add-ons can neither be started nor stopped");
+		return;
+	}
+	sd_bus_call_method_async(bus, NULL, "org.freedesktop.systemd1", "/org/freedesktop/systemd1",
+				 "org.freedesktop.systemd1.Manager", "Subscribe", NULL, NULL, NULL);
+	a->bus = bus;
+}
+
+static int on_scan(sd_event_source *s, uint64_t usec, void *userdata)
+{
+	struct agent *a = userdata;
+	unsigned active = 0, total = 0;
+
+	(void)usec;
+	sd_event_source_set_time(s, now_us() + SCAN_EVERY_US);
+	sd_event_source_set_enabled(s, SD_EVENT_ON);
+	connect_bus(a);
+	watch(a, SR_ASSIGNMENTS, &watches[0]);
+	watch(a, SR_PACKAGED_ADDONS, &watches[1]);
+	agent_scan(a);
+	for (struct addon *d = a->addons; d; d = d->next, total++)
+		active += d->verdict.state == STATE_ACTIVE;
+	sd_notifyf(0, "STATUS=%u of %u add-ons active", active, total);
+	return 0;
+}
+
+static int run(struct agent *a)
+{
+	sigset_t set;
+	int r;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	if (sd_event_default(&a->event) < 0 || sd_event_add_signal(a->event, NULL, SIGTERM, NULL, NULL) < 0 ||
+	    sd_event_add_signal(a->event, NULL, SIGINT, NULL, NULL) < 0 ||
+	    sd_event_add_time(a->event, &scan_timer, CLOCK_MONOTONIC, now_us() + SCAN_EVERY_US, 100000, on_scan, a) < 0) {
+		log_error("cannot set up the event loop");
+		return 3;
+	}
+	sd_event_set_watchdog(a->event, true);
+	a->flows = flows_new();
+	a->control = control_new(a);
+	if (!a->flows || !a->control)
+		return 3;
+	on_scan(scan_timer, 0, a);
+	sd_notify(0, "READY=1");
+	log_info("serviceradar-agent " SR_VERSION " is ready");
+	r = sd_event_loop(a->event);
+	sd_notify(0, "STOPPING=1");
+	control_free(a->control);
+	a->control = NULL;
+	for (struct addon *d = a->addons, *next; d; d = next) {
+		next = d->next;
+		a->addons = next;
+		addon_free(d);
+	}
+	sink_close(&a->sink);
+	flows_free(a->flows);
+	sd_event_source_unref(scan_timer);
+	for (int i = 0; i < 2; i++)
+		sd_event_source_unref(watches[i]);
+	sd_bus_flush_close_unref(a->bus);
+	sd_event_unref(a->event);
+	return r < 0 ? 3 : 0;
+}
+
+static void usage(FILE *f)
+{
+	fputs("usage: serviceradar-agent [--root DIR] [--sink file|journal|none] [--log-format text|json]\n\n"
+	      "  --root DIR            take every path below DIR\n"
+	      "  --sink KIND           where events go: file (" SR_EVENTS_FILE "), journal, none\n"
+	      "  --log-format FORMAT   text or json\n"
+	      "  --version, --help\n",
+	      f);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "root", required_argument, NULL, 'r' },       { "sink", required_argument, NULL, 's' },
+		{ "log-format", required_argument, NULL, 'l' }, { "version", no_argument, NULL, 'V' },
+		{ "help", no_argument, NULL, 'h' },             { NULL, 0, NULL, 0 },
+	};
+	enum log_format format = LOG_FORMAT_TEXT;
+	enum sink_kind kind = SINK_FILE;
+	struct agent a = { .root = "/" };
+	int o;
+
+	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (o == 'r') {
+			a.root = optarg;
+		} else if (o == 's' && sink_kind_parse(optarg, &kind) == 0) {
+			continue;
+		} else if (o == 'l' && log_format_parse(optarg, &format) == 0) {
+			continue;
+		} else if (o == 'V') {
+			puts("serviceradar-agent " SR_VERSION);
+			return 0;
+		} else if (o == 'h') {
+			usage(stdout);
+			return 0;
+		} else {
+			if (o == 's' || o == 'l')
+				fprintf(stderr, "serviceradar-agent: %s: not a value of this option\n", optarg);
+			usage(stderr);
+			return 1;
+		}
+	}
+	if (optind < argc) {
+		usage(stderr);
+		return 1;
+	}
+	log_setup("serviceradar-agent", format, LOG_LEVEL_INFO);
+	a.rootfd = open(a.root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (a.rootfd < 0) {
+		log_error("--root %s: %s", a.root, strerror(errno));
+		return 1;
+	}
+	sink_init(&a.sink, kind, a.rootfd, SR_EVENTS_FILE);
+	return run(&a);
+}
