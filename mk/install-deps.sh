@@ -1,0 +1,39 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Installs what build, tests, lint and demo need. Does nothing, and needs no root, where all is there.
+set -eu
+
+if command -v apt-get >/dev/null; then
+	want='bats bpftool ca-certificates clang clang-tidy cppcheck createrepo-c curl dbus debhelper dnf dpkg-dev
+		fakeroot file gcc iproute2 libbpf-dev libcap-dev libcap2-bin libcmocka-dev libjson-c-dev libprotobuf-c-dev
+		libseccomp-dev libssl-dev libsystemd-dev libyaml-dev lintian llvm make mandoc mmdebstrap netcat-openbsd
+		openssh-server pkg-config procps protobuf-c-compiler python3 rpm rpmlint shellcheck strace systemd
+		systemd-container util-linux valgrind xz-utils zstd'
+	missing=''
+	for p in $want; do
+		case $(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null || :) in
+		installed) ;;
+		*) missing="$missing $p" ;;
+		esac
+	done
+	if [ -z "$missing" ]; then
+		exit 0
+	fi
+	if [ "$(id -u)" -ne 0 ]; then
+		echo "missing:$missing: run sudo make deps" >&2
+		exit 1
+	fi
+	export DEBIAN_FRONTEND=noninteractive
+	apt-get -q -o DPkg::Lock::Timeout=300 update
+	# What is installed for a build must start no server on this host.
+	# shellcheck disable=SC2086  # a list of names
+	RUNLEVEL=1 apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends $missing
+elif command -v dnf >/dev/null; then
+	dnf -q -y install bats bpftool clang clang-tools-extra cppcheck createrepo_c curl dnf gcc iproute \
+		json-c-devel libbpf-devel libcap-devel libcmocka-devel libseccomp-devel libyaml-devel llvm make mandoc \
+		nmap-ncat openssl-devel pkgconf-pkg-config protobuf-c-compiler protobuf-c-devel python3 rpm-build rpmlint \
+		ShellCheck strace systemd-container systemd-devel valgrind
+else
+	echo 'neither apt-get nor dnf is here: install what mk/config.mk names by hand' >&2
+	exit 1
+fi
