@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "agent/srctl/srctl.h"
+#include "agent/verdict.h"
+#include "lib/json.h"
+
+static const char *const advice[DRIFT_REASONS] = {
+	[DRIFT_ASSIGNED_NOT_INSTALLED] = "install its package: apt install serviceradar-ID",
+	[DRIFT_ASSIGNED_NOT_ACTIVE] = "not running: see last error; srctl addon enable ID tries again",
+	[DRIFT_VERSION_MISMATCH] = "the assignment pins another version: install that one or change the assignment",
+	[DRIFT_ARCH_UNSUPPORTED] = "there is no build for this processor",
+	[DRIFT_PLATFORM_UNSUPPORTED] = "there is no build for this system",
+	[DRIFT_BASE_AGENT_TOO_OLD] = "upgrade serviceradar-agent",
+	[DRIFT_CAPABILITY_MISSING] = "set the capabilities again: agent-updater grant ID, then restart the unit",
+	[DRIFT_UNIT_FAILED] = "journalctl -u the unit says why",
+	[DRIFT_IPC_DISCONNECTED] = "the daemon does not answer; the agent keeps trying",
+	[DRIFT_CONFIG_REJECTED] = "correct the config in the assignment; the one before stays in force",
+	[DRIFT_UNASSIGNED_BUT_ACTIVE] = "running without an assignment: srctl addon enable ID, or stop the unit",
+};
+
+int verb_addon_status(struct srctl *s, const char *id)
+{
+	static const char *const rows[][2] = {
+		{ "State", "state" }, { "Version", "active_version" }, { "Grant mode", "grant_mode" },
+		{ "Unit", "unit.name" }, { "Unit state", "unit.active_state" }, { "Main pid", "unit.main_pid" },
+		{ "Restarts", "unit.n_restarts" }, { "Connected", "ipc.connected" }, { "Since", "ipc.since" },
+		{ "Events", "ipc.events" }, { "Dropped", "ipc.dropped" }, { "Capture", "capture.available" },
+		{ "Reason", "capture.reason" }, { "Last error", "last_error" }, { "Changed", "changed_at" },
+	};
+	_cleanup_json_ struct json_object *o = read_status(s, id);
+	struct json_object *drift = NULL;
+	char text[512];
+
+	if (!o) {
+		fprintf(stderr, "srctl: %s: no status: %s\n", id,
+			addon_installed(s, id) ? "is serviceradar-agent running?" : "no such add-on is installed");
+		return addon_installed(s, id) ? EXIT_NO_AGENT : EXIT_NOT_DONE;
+	}
+	if (s->json) {
+		puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+		return EXIT_DONE;
+	}
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		if (*text_at(o, rows[i][1]))
+			printf("%12s: %s\n", rows[i][0], printable(text_at(o, rows[i][1]), text, sizeof(text)));
+	json_object_object_get_ex(o, "drift", &drift);
+	for (size_t i = 0; drift && i < json_object_array_length(drift); i++) {
+		struct json_object *item = json_object_array_get_idx(drift, i);
+		int r = drift_parse(text_at(item, "reason"));
+
+		printf("%12s: %s%s%s\n", "Drift", color(s, "\033[31m"),
+		       printable(text_at(item, "reason"), text, sizeof(text)), color(s, "\033[0m"));
+		if (*text_at(item, "detail"))
+			printf("%14s%s\n", "", printable(text_at(item, "detail"), text, sizeof(text)));
+		if (r >= 0)
+			printf("%14s%s\n", "", advice[r]);
+	}
+	return EXIT_DONE;
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Writing an assignment and waiting for what follows from it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <time.h>
+
+#include "agent/srctl/srctl.h"
+#include "lib/fs.h"
+#include "lib/json.h"
+#include "lib/manifest.h"
+#include "lib/paths.h"
+#include "lib/schema.h"
+
+#define WAIT_MS 30000
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static int build(struct srctl *s, const char *id, bool enable, int dir, struct json_object **out, struct error *err)
+{
+	_cleanup_json_ struct json_object *o = NULL, *schema = NULL, *config = NULL;
+	_cleanup_manifest_ struct manifest m = { 0 };
+	_cleanup_close_ int payload = -1;
+	struct json_object *list;
+	char path[256];
+	int r;
+
+	snprintf(path, sizeof(path), "%s.json", id);
+	r = json_read_file(dir, path, &o, enable ? NULL : err);
+	if (!enable) {
+		if (r < 0)
+			return r;
+		json_object_object_add(o, "enabled", json_object_new_boolean(false));
+		*out = steal_ptr(&o);
+		return 0;
+	}
+	snprintf(path, sizeof(path), SR_PACKAGED_ADDONS "/%s", id);
+	payload = fs_open_dir(s->rootfd, path, false, err);
+	r = payload < 0 ? payload : manifest_read(payload, path, &m, err);
+	if (r == 0)
+		r = json_read_file(payload, m.config_schema, &schema, err);
+	if (r == 0 && s->config)
+		r = json_read_file(AT_FDCWD, s->config, &config, err);
+	if (r < 0)
+		return r;
+	if (!config && o && json_object_object_get_ex(o, "config", &config))
+		json_object_get(config);
+	if (!config)
+		config = json_object_new_object();
+	schema_apply_defaults(schema, config);
+	r = schema_validate(schema, config, s->config ? s->config : "config", "", err);
+	if (r < 0)
+		return r;
+	if (!o)
+		o = json_object_new_object();
+	list = json_object_new_array();
+	for (size_t i = 0; i < m.capabilities.n; i++)
+		json_object_array_add(list, json_object_new_string(m.capabilities.v[i]));
+	json_object_object_add(o, "addon_id", json_object_new_string(id));
+	json_object_object_add(o, "enabled", json_object_new_boolean(true));
+	json_object_object_add(o, "delivery", json_object_new_string("os-package"));
+	json_object_object_add(o, "approved_capabilities", list);
+	json_object_object_add(o, "config", json_object_get(config));
+	*out = steal_ptr(&o);
+	return 0;
+}
+
+static int wait_for(struct srctl *s, const char *id, const char *want, const char *before)
+{
+	_cleanup_close_ int notify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	_cleanup_close_ int dir = fs_open_dir(s->rootfd, SR_STATUS, false, NULL);
+	int64_t end = now_ms() + WAIT_MS;
+	char name[64], last[32] = "", text[512], events[4096];
+	bool settled = false;
+
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", dir);
+	if (notify >= 0 && dir >= 0)
+		inotify_add_watch(notify, name, IN_MOVED_TO | IN_CREATE | IN_CLOSE_WRITE | IN_DELETE);
+	for (;;) {
+		_cleanup_json_ struct json_object *o = read_status(s, id);
+		struct pollfd p = { .fd = notify, .events = POLLIN };
+		const char *state = o ? text_at(o, "state") : "";
+		bool fresh = strcmp(state, before) != 0 || settled;
+
+		settled |= fresh || !strcmp(state, "activating");
+		if (!strcmp(state, want)) {
+			printf("%s is %s.\n", id, want);
+			return EXIT_DONE;
+		}
+		if (isatty(1) && *state && strcmp(state, last) != 0)
+			printf("%s: %s\n", id, printable(state, text, sizeof(text)));
+		snprintf(last, sizeof(last), "%s", state);
+		if ((fresh && (!strcmp(state, "failed") || !strcmp(state, "unsupported"))) || now_ms() >= end) {
+			fprintf(stderr, "srctl: %s is %s, not %s: %s (srctl addon status %s says more)\n", id,
+				*state ? printable(state, events, 32) : "without a status", want,
+				o && *text_at(o, "last_error") ? printable(text_at(o, "last_error"), text, sizeof(text))
+							       : "is serviceradar-agent running?",
+				id);
+			return *state ? EXIT_FAILED : EXIT_NO_AGENT;
+		}
+		if (poll(&p, 1, 500) > 0 && read(notify, events, sizeof(events)) < 0 && errno != EAGAIN)
+			return EXIT_FAILED;
+	}
+}
+
+int assign_and_wait(struct srctl *s, const char *id, bool enable)
+{
+	_cleanup_json_ struct json_object *o = NULL, *status = read_status(s, id);
+	_cleanup_close_ int dir = -1;
+	struct error err = { 0 };
+	char before[32], name[80];
+	const char *text;
+	gid_t gid = (gid_t)-1;
+
+	if (enable && !addon_installed(s, id)) {
+		fprintf(stderr, "srctl: %s: no such add-on is installed; apt install serviceradar-%s. Installed:\n", id, id);
+		verb_addon_list(s, NULL);
+		return EXIT_NOT_DONE;
+	}
+	if (geteuid() != 0) {
+		fprintf(stderr, "srctl: " SR_ASSIGNMENTS "/%s.json: only root may write it: use sudo\n", id);
+		return EXIT_NOT_DONE;
+	}
+	snprintf(before, sizeof(before), "%s", status ? text_at(status, "state") : "");
+	snprintf(name, sizeof(name), "%s.json", id);
+	dir = fs_make_dirs(s->rootfd, SR_ASSIGNMENTS, 0755, &err);
+	if (dir < 0 || build(s, id, enable, dir, &o, &err) < 0) {
+		fprintf(stderr, "srctl: %s\n", err.text);
+		return EXIT_NOT_DONE;
+	}
+	fs_lookup_user(s->root, SR_USER, NULL, &gid);
+	text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
+	if (fs_write_atomic(dir, name, text, strlen(text), 0640, 0, gid, &err) < 0) {
+		fprintf(stderr, "srctl: %s\n", err.text);
+		return EXIT_FAILED;
+	}
+	if (s->no_wait)
+		return EXIT_DONE;
+	return wait_for(s, id, enable ? "active" : "disabled", before);
+}
+
+int verb_addon_enable(struct srctl *s, const char *id)
+{
+	return assign_and_wait(s, id, true);
+}
+
+int verb_addon_disable(struct srctl *s, const char *id)
+{
+	return assign_and_wait(s, id, false);
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* srctl: the administrator's tool. A table of verbs; one file per verb beside this one. */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/srctl/srctl.h"
+#include "lib/manifest.h"
+
+static const struct verb {
+	const char *group, *name;
+	bool takes_id;
+	int (*run)(struct srctl *s, const char *id);
+	const char *help;
+} verbs[] = {
+	{ "addon", "list", false, verb_addon_list, "addon list: add-ons that are installed or assigned" },
+	{ "addon", "status", true, verb_addon_status, "addon status ID: state, drift and what to do about it" },
+	{ "addon", "enable", true, verb_addon_enable, "addon enable ID [--config FILE] [--no-wait]: assign it (root)" },
+	{ "addon", "disable", true, verb_addon_disable, "addon disable ID [--no-wait]: stop it (root)" },
+	{ NULL, "flows", false, verb_flows, "flows [--follow]: which process owns which connection" },
+	{ NULL, "doctor", false, verb_doctor, "doctor: what this host needs, and what is missing" },
+};
+
+static void usage(FILE *f)
+{
+	fputs("usage: srctl [--json] [--root DIR] [--no-color] VERB\n\n", f);
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
+		fprintf(f, "  %s\n", verbs[i].help);
+	fputs("  version, help\n\nExit status: 0 done, 1 usage (doctor: something is missing), 2 refused, nothing changed,\n"
+	      "3 failed, 4 the agent cannot be reached.\n", f);
+}
+
+static int dispatch(struct srctl *s, char **args, int n, bool help)
+{
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++) {
+		const struct verb *v = &verbs[i];
+		int words = v->group ? 2 : 1;
+
+		if (n < words || (v->group && strcmp(args[0], v->group) != 0) || strcmp(args[words - 1], v->name) != 0)
+			continue;
+		if (help) {
+			printf("usage: srctl %s\n", v->help);
+			return EXIT_DONE;
+		}
+		if (n != words + v->takes_id) {
+			fprintf(stderr, "usage: srctl %s\n", v->help);
+			return EXIT_USAGE;
+		}
+		if (v->takes_id && !addon_id_valid(args[words])) {
+			fprintf(stderr, "srctl: not an add-on id (small letters, digits, - and _)\n");
+			return EXIT_USAGE;
+		}
+		return v->run(s, v->takes_id ? args[words] : NULL);
+	}
+	usage(help ? stdout : stderr);
+	return help ? EXIT_DONE : EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "json", no_argument, NULL, 'j' },     { "root", required_argument, NULL, 'r' },
+		{ "no-color", no_argument, NULL, 'n' }, { "follow", no_argument, NULL, 'f' },
+		{ "no-wait", no_argument, NULL, 'w' },  { "config", required_argument, NULL, 'c' },
+		{ "version", no_argument, NULL, 'V' },  { "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	struct srctl s = { .root = "/", .color = isatty(1) && !getenv("NO_COLOR") };
+	bool help = false;
+	int o;
+
+	while ((o = getopt_long(argc, argv, "hf", options, NULL)) != -1) {
+		switch (o) {
+		case 'j': s.json = true; break;
+		case 'r': s.root = optarg; break;
+		case 'n': s.color = false; break;
+		case 'f': s.follow = true; break;
+		case 'w': s.no_wait = true; break;
+		case 'c': s.config = optarg; break;
+		case 'V': puts("srctl " SR_VERSION); return EXIT_DONE;
+		case 'h': help = true; break;
+		default: return EXIT_USAGE;
+		}
+	}
+	argc -= optind;
+	argv += optind;
+	if (argc == 1 && !strcmp(argv[0], "version")) {
+		puts(s.json ? "{\"version\":\"" SR_VERSION "\"}" : "srctl " SR_VERSION);
+		return EXIT_DONE;
+	}
+	if (argc == 1 && !strcmp(argv[0], "help"))
+		help = true;
+	s.rootfd = open(s.root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (s.rootfd < 0) {
+		fprintf(stderr, "srctl: --root %s: %s\n", s.root, strerror(errno));
+		return EXIT_USAGE;
+	}
+	return dispatch(&s, argv, argc, help);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the verbs of srctl share. */
+#pragma once
+
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+enum { EXIT_DONE = 0, EXIT_USAGE = 1, EXIT_NOT_DONE = 2, EXIT_FAILED = 3, EXIT_NO_AGENT = 4 };
+
+struct srctl {
+	const char *root, *config; /* --root, --config */
+	int rootfd;
+	bool json, color, follow, no_wait;
+};
+
+int verb_addon_list(struct srctl *s, const char *id);
+int verb_addon_status(struct srctl *s, const char *id);
+int verb_addon_enable(struct srctl *s, const char *id);
+int verb_addon_disable(struct srctl *s, const char *id);
+int verb_flows(struct srctl *s, const char *id);
+int verb_doctor(struct srctl *s, const char *id);
+
+/* Copies text from outside with control characters and broken UTF-8 replaced by '?'. Returns out. */
+const char *printable(const char *text, char *out, size_t size);
+
+/* The text at a path of keys "unit.name"; "" when it is not there. Borrowed from o. */
+const char *text_at(struct json_object *o, const char *path);
+
+/* The status file of an add-on, owned by the caller; NULL without one. */
+struct json_object *read_status(const struct srctl *s, const char *id);
+
+/* Sends one request line to the agent's socket. A descriptor, or a negative errno after a message. */
+int agent_request(const struct srctl *s, const char *line);
+
+/* "\033[..m" when colour is on. */
+const char *color(const struct srctl *s, const char *code);
+
+/* True when the payload of an OS package or a staged one is there. */
+bool addon_installed(const struct srctl *s, const char *id);
+
+/* Writes the assignment with enabled set, then waits for `state`. EXIT_*. */
+int assign_and_wait(struct srctl *s, const char *id, bool enable);

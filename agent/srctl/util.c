@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/srctl/srctl.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "lib/fs.h"
+#include "lib/json.h"
+#include "lib/manifest.h"
+#include "lib/paths.h"
+
+const char *printable(const char *text, char *out, size_t size)
+{
+	size_t i;
+
+	for (i = 0; text && text[i] && i + 1 < size; i++) {
+		unsigned char c = (unsigned char)text[i];
+
+		out[i] = c < 0x20 || c >= 0x7f ? '?' : text[i];
+	}
+	out[i] = '\0';
+	return out;
+}
+
+const char *text_at(struct json_object *o, const char *path)
+{
+	char key[32];
+
+	while (o && *path) {
+		size_t n = strcspn(path, ".");
+		struct json_object *next = NULL;
+
+		snprintf(key, sizeof(key), "%.*s", (int)n, path);
+		json_object_object_get_ex(o, key, &next);
+		o = next;
+		path += n + (path[n] == '.');
+	}
+	return o && json_object_get_string(o) ? json_object_get_string(o) : "";
+}
+
+struct json_object *read_status(const struct srctl *s, const char *id)
+{
+	struct json_object *o = NULL;
+	char path[160];
+
+	snprintf(path, sizeof(path), SR_STATUS "/%s.json", id);
+	return json_read_file(s->rootfd, path + 1, &o, NULL) < 0 ? NULL : o;
+}
+
+int agent_request(const struct srctl *s, const char *line)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int r;
+
+	snprintf(a.sun_path, sizeof(a.sun_path), "/proc/self/fd/%d" SR_AGENT_SOCKET, s->rootfd);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0) {
+		r = -errno;
+		if (r == -EACCES)
+			fputs("srctl: " SR_AGENT_SOCKET ": not allowed: run it as root or as a member of group "
+			      "serviceradar\n", stderr);
+		else
+			fprintf(stderr, "srctl: " SR_AGENT_SOCKET ": %s: is serviceradar-agent running? "
+				"(systemctl status serviceradar-agent)\n", strerror(-r));
+		return r;
+	}
+	if (send(fd, line, strlen(line), MSG_NOSIGNAL) != (ssize_t)strlen(line))
+		return -EIO;
+	return steal_fd(&fd);
+}
+
+const char *color(const struct srctl *s, const char *code)
+{
+	return s->color ? code : "";
+}
+
+bool addon_installed(const struct srctl *s, const char *id)
+{
+	_cleanup_close_ int packaged = -1, staged = -1;
+	char path[256];
+
+	snprintf(path, sizeof(path), SR_PACKAGED_ADDONS "/%s", id);
+	packaged = fs_open_dir(s->rootfd, path, false, NULL);
+	snprintf(path, sizeof(path), SR_ADDONS "/%s/versions", id);
+	staged = fs_open_dir(s->rootfd, path, false, NULL);
+	return packaged >= 0 || staged >= 0;
+}
