@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The JSON mapping of Protocol Buffers (protobuf.dev, "ProtoJSON Format"), by protobuf-c's descriptors. */
+#pragma once
+
+#include <json-c/json.h>
+#include <protobuf-c/protobuf-c.h>
+
+#include "lib/error.h"
+
+/* A message as a JSON object owned by the caller: lowerCamelCase names, 64-bit integers as decimal strings, enums by
+ * name, bytes in base64. Numbers and booleans are always there; empty strings, empty lists and messages that are not
+ * set are left out. NULL without memory. */
+struct json_object *protojson_from_message(const ProtobufCMessage *message);
+
+/* A JSON object to a message; names in lowerCamelCase or as in the .proto file. Unknown keys, wrong types, numbers out
+ * of range: -EINVAL naming the key and value. Free with protobuf_c_message_free_unpacked(*out, NULL). */
+int protojson_to_message(struct json_object *object, const ProtobufCMessageDescriptor *descriptor,
+			 ProtobufCMessage **out, struct error *err);
