@@ -259,8 +259,7 @@ void addon_refresh(struct addon *d)
 	prepare_ipc(d);
 	if (r == 0 && a.enabled && schema) {
 		r = push_config(d, &a, schema, &err);
-		/* A bad config leaves the one before it in force; with none before it there is nothing to run. */
-		d->facts.config_invalid = r < 0 && !d->config;
+		d->config_refused = r < 0; /* the one before it, if any, stays in force */
 	}
 	if (r == 0)
 		snprintf(d->facts.want_version, sizeof(d->facts.want_version), "%s", a.version ? a.version : "");
@@ -268,12 +267,13 @@ void addon_refresh(struct addon *d)
 		d->facts.unsupported = UNSUPPORTED_OTHER, d->facts.assigned = d->facts.enabled = true;
 	complain(&d->assignment_error, r < 0 && r != -ENOENT ? err.text : "");
 	if (strcmp(digest, d->digest) != 0) {
-		d->facts.explicit_request = d->digest[0] || d->changed_at != time(NULL);
+		d->facts.explicit_request = d->loaded; /* not what was there before this agent */
 		d->refused = false;
 		d->blocked_until_us = 0;
 		backoff_reset(&d->backoff);
 		snprintf(d->digest, sizeof(d->digest), "%s", digest);
 	}
+	d->loaded = true;
 	units_watch(d);
 	units_refresh(d);
 	addon_settle(d);
@@ -351,7 +351,7 @@ void addon_settle(struct addon *d)
 
 	f->connected = d->ipc.connected;
 	f->config_acked = d->ipc.config_acked;
-	f->config_invalid = d->ipc.config_rejected || (f->config_invalid && !d->ipc.connected);
+	f->config_invalid = d->ipc.config_rejected || d->config_refused;
 	f->capture_unavailable = d->ipc.capture_known && !d->ipc.capture_available;
 	if (strcmp(f->unit.active_state, "active") != 0 && f->unit.known)
 		d->unit_since_us = 0;

@@ -17,7 +17,7 @@ struct addon {
 	char digest[160];            /* which assignment file was taken in last: inode, size, time */
 	char payload_dir[512], grant_mode[24];
 	char assignment_error[512], payload_error[512], call_error[512];
-	bool seen, refused, ipc_ready;
+	bool seen, loaded, refused, ipc_ready, config_refused;
 	struct ipc ipc;
 	struct backoff backoff;
 	uint64_t blocked_until_us, unit_since_us;

@@ -195,14 +195,12 @@ static void got_reply(struct ipc *c, uint64_t sequence)
 static void on_ping_ack(struct ipc *c, const NpPingAck *ack)
 {
 	int64_t ms = (unix_nano() - ack->sent_at_unix_nano) / 1000000;
-	bool changed = !c->capture_known || c->capture_available != ack->continuous_capture_available;
 
 	c->last_ping_ms = ms < 0 ? 0 : ms;
 	c->capture_known = true;
 	c->capture_available = ack->continuous_capture_available;
 	snprintf(c->capture_reason, sizeof(c->capture_reason), "%s", ack->unavailable_reason);
-	if (changed)
-		c->on_change(c->userdata);
+	c->on_change(c->userdata); /* counters of the status file as well */
 }
 
 /* True while the connection is still the same. */

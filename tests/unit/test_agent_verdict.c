@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* objs: agent/verdict.o agent/backoff.o */
+/* objs: agent/verdict.c agent/backoff.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
