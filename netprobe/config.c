@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "netprobe/config.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <stdbool.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/json.h"
+#include "lib/protojson.h"
+
+static int check_interface(const char *name, size_t i, struct error *err)
+{
+	if (!*name)
+		return error_set(err, -EINVAL, "capture_interfaces[%zu]: an empty interface name", i);
+	if (strcmp(name, "any") == 0 || strcmp(name, "*") == 0)
+		return error_set(err, -EINVAL, "capture_interfaces[%zu]: \"%s\": interfaces are listed by name, there is no wildcard",
+				 i, name);
+	if (strlen(name) >= IF_NAMESIZE || if_nametoindex(name) == 0)
+		return error_set(err, -EINVAL, "capture_interfaces[%zu]: \"%.64s\": no such interface on this host", i, name);
+	return 0;
+}
+
+static bool address_valid(const char *s)
+{
+	unsigned char buf[16];
+
+	return inet_pton(AF_INET, s, buf) == 1 || inet_pton(AF_INET6, s, buf) == 1;
+}
+
+int config_check(const VisibilityConfig *config, struct error *err)
+{
+	for (size_t i = 0; i < config->n_capture_interfaces; i++) {
+		int r = check_interface(config->capture_interfaces[i], i, err);
+
+		if (r < 0)
+			return r;
+	}
+	for (size_t i = 0; i < config->n_device_bindings; i++)
+		if (!address_valid(config->device_bindings[i]->ip))
+			return error_set(err, -EINVAL, "device_bindings[%zu].ip: \"%.64s\" is not an IP address", i,
+					 config->device_bindings[i]->ip);
+	if (*config->collector_ip && !address_valid(config->collector_ip))
+		return error_set(err, -EINVAL, "collector_ip: \"%.64s\" is not an IP address", config->collector_ip);
+	return 0;
+}
+
+int config_hash(const VisibilityConfig *config, char hex[CONFIG_HASH_BYTES])
+{
+	size_t size = protobuf_c_message_get_packed_size(&config->base);
+	_cleanup_free_ unsigned char *bytes = malloc(size ? size : 1);
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	unsigned int n = 0;
+
+	if (!bytes)
+		return -ENOMEM;
+	protobuf_c_message_pack(&config->base, bytes);
+	if (EVP_Digest(bytes, size, digest, &n, EVP_sha256(), NULL) != 1 || n != 32)
+		return -EIO;
+	for (unsigned int i = 0; i < n; i++)
+		(void)snprintf(hex + (size_t)i * 2, 3, "%02x", digest[i]);
+	return 0;
+}
+
+int config_read(const char *path, VisibilityConfig **out, struct error *err)
+{
+	_cleanup_json_ struct json_object *object = NULL;
+	ProtobufCMessage *message = NULL;
+	struct error inner = { .text = "" };
+	int r = json_read_file(AT_FDCWD, path, &object, err);
+
+	*out = NULL;
+	if (r < 0)
+		return r;
+	r = protojson_to_message(object, &serviceradar__agent__netprobe__v1__visibility_agent_config__descriptor, &message,
+				 &inner);
+	if (r == 0)
+		r = config_check((const VisibilityConfig *)message, &inner);
+	if (r < 0) {
+		if (message)
+			protobuf_c_message_free_unpacked(message, NULL);
+		return error_set(err, r, "%s: %s", path, inner.text);
+	}
+	*out = (VisibilityConfig *)message;
+	return 0;
+}

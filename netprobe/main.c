@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* serviceradar-netprobe: which process owns which connection. */
+#include <errno.h>
+#include <getopt.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-event.h>
+#include <unistd.h>
+
+#include "lib/cleanup.h"
+#include "lib/log.h"
+#include "netprobe/attribute.h"
+#include "netprobe/config.h"
+#include "netprobe/hostcheck.h"
+#include "netprobe/privilege.h"
+#include "netprobe/server.h"
+#include "netprobe/socket.h"
+
+#define DEFAULT_SOCKET "/run/serviceradar/netprobe/ipc.sock"
+
+enum { EXIT_USAGE = 1, EXIT_FAILED = 3 };
+
+struct options {
+	const char *socket, *config;
+	enum log_format log_format;
+	bool check, json, debug;
+};
+
+static void usage(FILE *out)
+{
+	fputs("Usage: serviceradar-netprobe [OPTION]...\n"
+	      "Watch which process owns which connection, and tell the agent.\n\n"
+	      "  --socket PATH         serve this Unix socket (default " DEFAULT_SOCKET ";\n"
+	      "                        a socket that systemd passes comes first)\n"
+	      "  --config FILE         start with this configuration (JSON)\n"
+	      "  --log-format FORMAT   text (default) or json\n"
+	      "  --debug               log more\n"
+	      "  --check               say what this host can do, and why not; exit 0 if all of it\n"
+	      "  --json                with --check: as a JSON object\n"
+	      "  --version, --help\n\n"
+	      "Exit status: 0 stopped on request, 1 wrong usage, 3 could not start.\n"
+	      "Manual: serviceradar-netprobe(8)\n",
+	      out);
+}
+
+static int parse(int argc, char **argv, struct options *o)
+{
+	static const struct option longs[] = {
+		{ "socket", required_argument, NULL, 's' }, { "config", required_argument, NULL, 'c' },
+		{ "log-format", required_argument, NULL, 'l' }, { "check", no_argument, NULL, 'k' },
+		{ "json", no_argument, NULL, 'j' }, { "debug", no_argument, NULL, 'd' },
+		{ "version", no_argument, NULL, 'V' }, { "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", longs, NULL)) >= 0) {
+		switch (c) {
+		case 's':
+			o->socket = optarg;
+			break;
+		case 'c':
+			o->config = optarg;
+			break;
+		case 'l':
+			if (log_format_parse(optarg, &o->log_format) < 0) {
+				fprintf(stderr, "serviceradar-netprobe: --log-format: \"%s\" is neither text nor json\n", optarg);
+				return -EINVAL;
+			}
+			break;
+		case 'k':
+			o->check = true;
+			break;
+		case 'j':
+			o->json = true;
+			break;
+		case 'd':
+			o->debug = true;
+			break;
+		case 'V':
+			puts("serviceradar-netprobe " SR_VERSION);
+			exit(EXIT_SUCCESS);
+		case 'h':
+			usage(stdout);
+			exit(EXIT_SUCCESS);
+		default:
+			fputs("Try: serviceradar-netprobe --help\n", stderr);
+			return -EINVAL;
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "serviceradar-netprobe: \"%s\": no arguments are expected\n", argv[optind]);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+{
+	(void)info;
+	(void)userdata;
+	(void)sd_notify(0, "STOPPING=1");
+	return sd_event_exit(sd_event_source_get_event(source), 0);
+}
+
+static int prepare_loop(sd_event **event, struct error *err)
+{
+	sigset_t stop;
+	int r;
+
+	sigemptyset(&stop);
+	sigaddset(&stop, SIGTERM);
+	sigaddset(&stop, SIGINT);
+	sigprocmask(SIG_BLOCK, &stop, NULL);
+	r = sd_event_default(event);
+	if (r >= 0)
+		r = sd_event_add_signal(*event, NULL, SIGTERM, on_stop, NULL);
+	if (r >= 0)
+		r = sd_event_add_signal(*event, NULL, SIGINT, on_stop, NULL);
+	if (r >= 0)
+		r = sd_event_set_watchdog(*event, true);
+	return r < 0 ? error_set(err, r, "cannot make the event loop: %s", strerror(-r)) : 0;
+}
+
+static struct server *server; /* where events of the kernel go, once there is one */
+
+/* The kernel side, or NULL with the reason: without it the socket is served all the same. */
+static struct attribution *start_attribution(struct error *why)
+{
+	struct attribution *a = NULL;
+	const char *name, *state;
+
+	if (hostcheck(why) < 0 || attribution_open(&a, server_event, &server, why) < 0) {
+		log_event(LOG_LEVEL_WARNING, "attribution is not available", "reason", why->text, NULL);
+		return NULL;
+	}
+	for (unsigned i = 0; attribution_program(a, i, &name, &state); i++)
+		log_event(LOG_LEVEL_INFO, "program", "tracepoint", name, "state", state, NULL);
+	return a;
+}
+
+static int run(const struct options *o, struct error *err)
+{
+	static struct error why;
+	struct attribution *attribution;
+	VisibilityConfig *config = NULL;
+	sd_event *event = NULL;
+	bool own_socket;
+	int fd, r;
+
+	r = privilege_reduce(err);
+	if (r == 0 && o->config)
+		r = config_read(o->config, &config, err);
+	if (r == 0)
+		r = prepare_loop(&event, err);
+	if (r < 0)
+		return r;
+	fd = socket_listen(o->socket, &own_socket, err);
+	if (fd < 0)
+		return fd;
+	attribution = start_attribution(&why);
+	malloc_trim(0); /* loading needs the kernel's type information once: some MiB */
+	r = server_new(&server, event, fd, attribution, why.text, config);
+	if (r < 0)
+		return error_set(err, r, "cannot serve: %s", strerror(-r));
+	r = privilege_lock(err);
+	if (r == 0) {
+		(void)sd_notifyf(0, "READY=1\nSTATUS=%s", attribution ? "Attributing connections" : why.text);
+		log_event(LOG_LEVEL_INFO, "serving", "version", SR_VERSION, NULL);
+		r = sd_event_loop(event);
+	}
+	server_free(server);
+	server = NULL;
+	attribution_close(attribution);
+	if (own_socket)
+		(void)unlink(o->socket);
+	sd_event_unref(event);
+	return r;
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = { .socket = DEFAULT_SOCKET };
+	struct error err = { .text = "" };
+
+	if (parse(argc, argv, &o) < 0)
+		return EXIT_USAGE;
+	log_setup("serviceradar-netprobe", o.log_format, o.debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+	if (o.check)
+		return hostcheck_print(o.json) ? EXIT_SUCCESS : EXIT_FAILED;
+	if (run(&o, &err) < 0) {
+		log_error("%s", err.text);
+		return EXIT_FAILED;
+	}
+	return EXIT_SUCCESS;
+}

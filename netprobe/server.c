@@ -1,0 +1,475 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "netprobe/server.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/cleanup.h"
+#include "lib/log.h"
+#include "netprobe/client.h"
+#include "netprobe/events.h"
+#include "netprobe/hostcheck.h"
+#include "netprobe/privilege.h"
+#include "netprobe/socket.h"
+
+#define TICK_USEC     50000u          /* the ring buffer is looked at this often: events do not wake us */
+#define BATCH_USEC    200000u         /* with one tick on top an event waits at most 250 ms */
+#define REPORT_USEC   (60u * 1000000) /* counters are logged at most this often */
+#define FRAMES_A_TURN 16              /* requests taken before others get their turn */
+
+typedef Serviceradar__Agent__Netprobe__V1__PingAck PingAck;
+
+struct server {
+	sd_event *event;
+	sd_event_source *listen_source, *client_source, *tick_source;
+	int listen_fd;
+	struct client client;
+	struct attribution *attribution;
+	const char *unavailable;
+	VisibilityConfig *config;
+	struct event_queue queue;
+	uint64_t waiting_since, reported_at;
+	uint64_t delivered, discarded;  /* discarded: while a config switches attribution off */
+	uint64_t lost_told;             /* of the lost ones, how many a batch has told of */
+	uint64_t reported_lost, refused_configs;
+};
+
+static uint64_t now_usec(const struct server *s)
+{
+	uint64_t now = 0;
+
+	(void)sd_event_now(s->event, CLOCK_MONOTONIC, &now);
+	return now;
+}
+
+static struct attribution_totals totals(const struct server *s)
+{
+	return s->attribution ? attribution_totals(s->attribution) : (struct attribution_totals){ 0 };
+}
+
+static uint64_t lost(const struct server *s)
+{
+	return totals(s).dropped + s->queue.dropped;
+}
+
+static void report(struct server *s, const char *message)
+{
+	struct attribution_totals t = totals(s);
+	char produced[24], delivered[24], kernel[24], queue[24], waiting[24], foreign[24];
+
+	(void)snprintf(produced, sizeof(produced), "%" PRIu64, t.produced);
+	(void)snprintf(delivered, sizeof(delivered), "%" PRIu64, s->delivered);
+	(void)snprintf(kernel, sizeof(kernel), "%" PRIu64, t.dropped);
+	(void)snprintf(queue, sizeof(queue), "%" PRIu64, s->queue.dropped);
+	(void)snprintf(waiting, sizeof(waiting), "%zu", s->queue.count);
+	(void)snprintf(foreign, sizeof(foreign), "%" PRIu64, t.foreign);
+	log_event(LOG_LEVEL_INFO, message, "produced", produced, "delivered", delivered, "dropped_kernel", kernel,
+		  "dropped_queue", queue, "waiting", waiting, "foreign", foreign, NULL);
+}
+
+static bool enabled(const struct server *s)
+{
+	return !s->config || s->config->enabled;
+}
+
+void server_event(const struct attribution_event *event, void *server)
+{
+	struct server *s = *(struct server **)server;
+
+	if (!s)
+		return;
+	if (!enabled(s)) {
+		s->discarded++;
+		return;
+	}
+	if (s->queue.count == 0)
+		s->waiting_since = now_usec(s);
+	(void)events_push(&s->queue, event);
+}
+
+/* ---- sending ---- */
+
+static void disconnect(struct server *s, const char *why)
+{
+	if (s->client.fd < 0)
+		return;
+	s->client_source = sd_event_source_disable_unref(s->client_source);
+	s->queue.dropped += s->client.out_events; /* handed out, but not wholly sent */
+	client_close(&s->client);
+	log_event(LOG_LEVEL_INFO, "client disconnected", "why", why, NULL);
+}
+
+/* What the loop should wait for: room to write while something waits, requests while not too much waits. */
+static void watch(struct server *s)
+{
+	size_t backlog = client_backlog(&s->client);
+
+	if (s->client.fd >= 0)
+		(void)sd_event_source_set_io_events(s->client_source, (backlog < CLIENT_BACKLOG_MAX ? (uint32_t)EPOLLIN : 0) |
+									      (backlog ? (uint32_t)EPOLLOUT : 0));
+}
+
+static int flush(struct server *s)
+{
+	size_t done;
+	int r = client_flush(&s->client, &done);
+
+	s->delivered += done;
+	return r;
+}
+
+static int append_batch(struct server *s, size_t n)
+{
+	Serviceradar__Agent__Netprobe__V1__FlowAttributionEventBatch batch =
+		SERVICERADAR__AGENT__NETPROBE__V1__FLOW_ATTRIBUTION_EVENT_BATCH__INIT;
+	NetprobeFrame frame = SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__INIT;
+	static struct event_message messages[EVENTS_BATCH_MAX];
+	static FlowAttributionEvent *events[EVENTS_BATCH_MAX];
+	int64_t offset = events_clock_offset();
+	uint64_t lost_now = lost(s), untold = lost_now - s->lost_told;
+	int r;
+
+	for (size_t i = 0; i < n; i++) {
+		events_to_message(events_at(&s->queue, i), offset, &messages[i]);
+		events[i] = &messages[i].message;
+	}
+	batch.n_events = n;
+	batch.events = events;
+	batch.batch_start_unix_nano = events[0]->observed_at_unix_nano;
+	batch.batch_end_unix_nano = events[n - 1]->observed_at_unix_nano;
+	batch.dropped_since_last = untold > UINT32_MAX ? UINT32_MAX : (uint32_t)untold;
+	frame.payload_case = SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__PAYLOAD_FLOW_ATTRIBUTION_BATCH;
+	frame.flow_attribution_batch = &batch;
+	r = client_append(&s->client, &frame);
+	if (r == 0)
+		s->lost_told += batch.dropped_since_last;
+	return r;
+}
+
+static int append_single(struct server *s)
+{
+	NetprobeFrame frame = SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__INIT;
+	struct event_message message;
+
+	events_to_message(events_at(&s->queue, 0), events_clock_offset(), &message);
+	frame.payload_case = SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__PAYLOAD_FLOW_ATTRIBUTION_EVENT;
+	frame.flow_attribution_event = &message.message;
+	return client_append(&s->client, &frame);
+}
+
+/* Events go out only behind replies and only as fast as the client reads: what waits, waits in the bounded queue. */
+static int send_events(struct server *s)
+{
+	while (s->client.fd >= 0 && s->config && s->config->enabled && s->queue.count > 0 && client_backlog(&s->client) == 0) {
+		bool batched = s->config->flow_attribution_ipc_batch;
+		size_t n = s->queue.count < EVENTS_BATCH_MAX ? s->queue.count : EVENTS_BATCH_MAX;
+		int r;
+
+		if (!batched)
+			n = 1;
+		else if (n < EVENTS_BATCH_MAX && now_usec(s) - s->waiting_since < BATCH_USEC)
+			return 0;
+		r = batched ? append_batch(s, n) : append_single(s);
+		if (r < 0)
+			return r;
+		events_pop(&s->queue, n);
+		s->waiting_since = now_usec(s);
+		s->client.out_events = n;
+		r = flush(s);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int reply_error(struct client *c, uint64_t sequence, const char *code, const char *message)
+{
+	Serviceradar__Agent__Netprobe__V1__ErrorFrame error = SERVICERADAR__AGENT__NETPROBE__V1__ERROR_FRAME__INIT;
+	NetprobeFrame frame = SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__INIT;
+
+	error.code = (char *)(uintptr_t)code;
+	error.message = (char *)(uintptr_t)message;
+	frame.sequence = sequence;
+	frame.payload_case = SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__PAYLOAD_ERROR;
+	frame.error = &error;
+	return client_append(c, &frame);
+}
+
+/* ---- requests ---- */
+
+static int64_t unix_nano(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+static int on_ping(struct server *s, const NetprobeFrame *request)
+{
+	PingAck ack = SERVICERADAR__AGENT__NETPROBE__V1__PING_ACK__INIT;
+	NetprobeFrame frame = SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__INIT;
+	struct attribution_totals t = totals(s);
+
+	ack.sent_at_unix_nano = request->ping->sent_at_unix_nano;
+	ack.acked_at_unix_nano = unix_nano();
+	ack.running_as_root = geteuid() == 0;
+	ack.continuous_capture_available = s->attribution != NULL;
+	ack.unavailable_reason = (char *)(uintptr_t)(s->attribution ? "" : s->unavailable);
+	ack.netprobe_version = (char *)(uintptr_t)SR_VERSION;
+	ack.kernel_release = (char *)(uintptr_t)hostcheck_kernel();
+	ack.events_produced = t.produced;
+	ack.events_delivered = s->delivered;
+	ack.events_dropped_kernel = t.dropped;
+	ack.events_dropped_queue = s->queue.dropped;
+	ack.events_foreign = t.foreign;
+	frame.sequence = request->sequence;
+	frame.payload_case = SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__PAYLOAD_PING_ACK;
+	frame.ping_ack = &ack;
+	return client_append(&s->client, &frame);
+}
+
+/* Attaching needs the capabilities for a moment. */
+static int set_enabled(struct server *s, bool on, struct error *err)
+{
+	int r = 0;
+
+	if (!s->attribution)
+		return 0;
+	if (on)
+		r = privilege_raise(true, err);
+	if (r == 0)
+		r = attribution_enable(s->attribution, on, err);
+	if (on && privilege_raise(false, NULL) < 0)
+		abort(); /* never go on with more than steady state needs */
+	if (!on) {
+		s->discarded += s->queue.count;
+		events_pop(&s->queue, s->queue.count);
+	}
+	return r;
+}
+
+static int refuse_config(struct server *s, const NetprobeFrame *request, const struct error *err)
+{
+	s->refused_configs++;
+	log_event(LOG_LEVEL_WARNING, "config refused, the one before it stays in force", "reason", err->text, NULL);
+	return reply_error(&s->client, request->sequence, "invalid_config", err->text);
+}
+
+static int on_apply_config(struct server *s, NetprobeFrame *request)
+{
+	Serviceradar__Agent__Netprobe__V1__ConfigAck ack = SERVICERADAR__AGENT__NETPROBE__V1__CONFIG_ACK__INIT;
+	NetprobeFrame frame = SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__INIT;
+	VisibilityConfig *config = request->apply_config->config;
+	char hash[CONFIG_HASH_BYTES];
+	struct error err = { .text = "config: missing" };
+	int r = config ? config_check(config, &err) : -EINVAL;
+
+	if (r == 0)
+		r = config_hash(config, hash);
+	if (r == 0 && config->enabled != enabled(s))
+		r = set_enabled(s, config->enabled, &err);
+	if (r < 0)
+		return refuse_config(s, request, &err);
+	if (s->config)
+		protobuf_c_message_free_unpacked(&s->config->base, NULL);
+	s->config = config;
+	request->apply_config->config = NULL; /* taken */
+	log_event(LOG_LEVEL_INFO, "config applied", "hash", hash, "enabled", config->enabled ? "true" : "false", NULL);
+	ack.config_hash = hash;
+	frame.sequence = request->sequence;
+	frame.payload_case = SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__PAYLOAD_CONFIG_ACK;
+	frame.config_ack = &ack;
+	return client_append(&s->client, &frame);
+}
+
+static int on_request(struct server *s, NetprobeFrame *request)
+{
+	switch (request->payload_case) {
+	case SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__PAYLOAD_PING:
+		return on_ping(s, request);
+	case SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__PAYLOAD_APPLY_CONFIG:
+		return on_apply_config(s, request);
+	case SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__PAYLOAD_START_REMOTE_CAPTURE:
+		return reply_error(&s->client, request->sequence, "capture_unavailable",
+				   "this version does not capture packets");
+	default:
+		return reply_error(&s->client, request->sequence, "unsupported_frame",
+				   "this payload is no request that this version answers");
+	}
+}
+
+/* Returns 0, or a negative errno after which the connection is to be closed; *why says it for the log. */
+static int take_frames(struct server *s, const char **why)
+{
+	for (int i = 0; i < FRAMES_A_TURN && client_backlog(&s->client) < CLIENT_BACKLOG_MAX; i++) {
+		NetprobeFrame *request;
+		const uint8_t *payload;
+		size_t length;
+		int r = frame_read(&s->client.in, s->client.fd, &payload, &length);
+
+		if (r <= 0) {
+			*why = r == -EPIPE ? "closed by the client" :
+					     (r == -EMSGSIZE ? "a frame of more than 4 MiB was declared" :
+							       (r == -EPROTO ? "closed inside a frame" : "read error"));
+			return r;
+		}
+		request = client_decode(payload, length);
+		if (!request) {
+			*why = "a frame that does not decode";
+			(void)reply_error(&s->client, 0, "malformed_frame", "the payload is no NetprobeFrame");
+			(void)flush(s);
+			return -EBADMSG;
+		}
+		r = on_request(s, request);
+		client_free_frame(request);
+		if (r < 0) {
+			*why = "out of memory";
+			return r;
+		}
+	}
+	return 0;
+}
+
+static int on_client(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+	struct server *s = userdata;
+	const char *why = "connection lost";
+	int r = 0;
+
+	(void)source;
+	(void)fd;
+	if (revents & EPOLLIN)
+		r = take_frames(s, &why);
+	else if (revents & (EPOLLHUP | EPOLLERR))
+		r = -EPIPE;
+	if (r == 0)
+		r = flush(s);
+	if (r == 0)
+		r = send_events(s);
+	if (r < 0)
+		disconnect(s, why);
+	else
+		watch(s);
+	return 0;
+}
+
+/* One frame that says why, and good-bye. The socket's buffer is empty, so it takes the frame at once. */
+static void turn_away(int fd, const char *code, const char *message)
+{
+	struct client c = { .fd = fd };
+	size_t done;
+
+	if (reply_error(&c, 0, code, message) == 0)
+		(void)client_flush(&c, &done);
+	client_close(&c);
+}
+
+static int on_connection(sd_event_source *source, int listen_fd, uint32_t revents, void *userdata)
+{
+	struct server *s = userdata;
+	_cleanup_close_ int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	char uid_text[16];
+	unsigned uid;
+	int r;
+
+	(void)source;
+	(void)revents;
+	if (fd < 0)
+		return 0;
+	if (!socket_peer_allowed(fd, &uid)) {
+		(void)snprintf(uid_text, sizeof(uid_text), "%u", uid);
+		log_event(LOG_LEVEL_WARNING, "connection refused: only root and the service user are served", "uid", uid_text,
+			  NULL);
+		return 0;
+	}
+	if (s->client.fd >= 0) {
+		log_event(LOG_LEVEL_WARNING, "second connection turned away", NULL);
+		turn_away(steal_fd(&fd), "client_already_connected", "another client is connected; one at a time is served");
+		return 0;
+	}
+	r = sd_event_add_io(s->event, &s->client_source, fd, EPOLLIN, on_client, s);
+	if (r < 0)
+		return 0;
+	s->client = (struct client){ .fd = steal_fd(&fd) };
+	(void)snprintf(uid_text, sizeof(uid_text), "%u", uid);
+	log_event(LOG_LEVEL_INFO, "client connected", "uid", uid_text, NULL);
+	return 0;
+}
+
+static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct server *s = userdata;
+	uint64_t now = now_usec(s);
+	int r = 0;
+
+	(void)usec;
+	if (s->attribution)
+		(void)attribution_drain(s->attribution);
+	if (s->client.fd >= 0) {
+		r = send_events(s);
+		if (r < 0)
+			disconnect(s, "connection lost");
+		else
+			watch(s);
+	}
+	if (lost(s) != s->reported_lost && now - s->reported_at >= REPORT_USEC) {
+		s->reported_lost = lost(s);
+		s->reported_at = now;
+		report(s, "events were lost");
+	}
+	(void)sd_event_source_set_time(source, now + TICK_USEC);
+	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+int server_new(struct server **out, sd_event *event, int listen_fd, struct attribution *attribution,
+	       const char *unavailable, VisibilityConfig *config)
+{
+	struct server *s = calloc(1, sizeof(*s));
+	int r;
+
+	*out = NULL;
+	if (!s)
+		return -ENOMEM;
+	s->event = sd_event_ref(event);
+	s->listen_fd = listen_fd;
+	s->client.fd = -1;
+	s->attribution = attribution;
+	s->unavailable = unavailable;
+	s->config = config;
+	r = sd_event_add_io(event, &s->listen_source, listen_fd, EPOLLIN, on_connection, s);
+	if (r >= 0)
+		r = sd_event_add_time_relative(event, &s->tick_source, CLOCK_MONOTONIC, TICK_USEC, 5000, on_tick, s);
+	if (r >= 0 && config && !config->enabled && attribution)
+		r = attribution_enable(attribution, false, NULL);
+	if (r < 0) {
+		server_free(s);
+		return r;
+	}
+	*out = s;
+	return 0;
+}
+
+void server_free(struct server *s)
+{
+	if (!s)
+		return;
+	disconnect(s, "the daemon stops");
+	report(s, "stopped");
+	sd_event_source_disable_unref(s->listen_source);
+	sd_event_source_disable_unref(s->tick_source);
+	close(s->listen_fd);
+	events_free(&s->queue);
+	if (s->config)
+		protobuf_c_message_free_unpacked(&s->config->base, NULL);
+	sd_event_unref(s->event);
+	free(s);
+}
