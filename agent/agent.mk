@@ -4,13 +4,13 @@ AGENT_SRCS := $(wildcard agent/*.c)
 SRCTL_SRCS := $(wildcard agent/srctl/*.c)
 
 $(eval $(call program,agent/serviceradar-agent,$(AGENT_SRCS),libsystemd json-c libprotobuf-c yaml-0.1 libcap libcrypto,$(PROTO_OBJ)))
-$(eval $(call program,agent/srctl,$(SRCTL_SRCS) agent/verdict.c,libsystemd json-c libprotobuf-c yaml-0.1 libcap libcrypto))
+$(eval $(call program,bin/srctl,$(SRCTL_SRCS) agent/verdict.c,libsystemd json-c libprotobuf-c yaml-0.1 libcap libcrypto))
 
 $(call objs,$(AGENT_SRCS)): | $(PROTO_H)
 
 INSTALL_HOOKS += install-agent
 
-install-agent: $(BUILD)/agent/serviceradar-agent $(BUILD)/agent/srctl
+install-agent: $(BUILD)/agent/serviceradar-agent $(BUILD)/bin/srctl
 	$(say) INSTALL agent
 	$(Q)$(INSTALL) -d $(DESTDIR)$(bindir) $(DESTDIR)$(bashcompdir)
 	$(Q)$(INSTALL) -m 0755 $^ $(DESTDIR)$(bindir)/

@@ -83,7 +83,9 @@ static bool is_integer(struct json_object *v)
 	if (!json_object_is_type(v, json_type_double))
 		return false;
 	d = json_object_get_double(v);
-	return isfinite(d) && d == floor(d);
+	if (!isfinite(d))
+		return false;
+	return fabs(d) >= 0x1p63 || d == (double)(int64_t)d; /* above 2^53 every double is whole */
 }
 
 static bool is_negative(struct json_object *v)

@@ -1,1 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
+# Unit tests: every tests/unit/test_X.c is one program. Its first lines may name, in comments, the sources it needs beside
+# lib/ ("objs: helper/render.c") and pkg-config libraries ("pkgs: libsystemd").
+UNIT_SRCS  := $(wildcard tests/unit/test_*.c)
+UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(UNIT_SRCS))
+UNIT_PKGS  := cmocka libcrypto libcap yaml-0.1 json-c libprotobuf-c
+DEPS       += $(patsubst %.c,$(BUILD)/%.d,$(UNIT_SRCS))
+
+note = $(shell sed -n '1,8s,^/\* $(2): \(.*\) \*/$$,\1,p' $(1))
+unit_objs = $(patsubst $(BUILD)/proto/netprobe.pb-c.o,$(PROTO_OBJ),$(call objs,$(call note,$(1),objs)))
+
+define unit_test
+$(BUILD)/$(1): $(BUILD)/$(1).o $(call unit_objs,$(1).c) $(BUILD)/lib/libsr.a
+	$$(say) LD $$@
+	$(Q)$$(CC) $$(SR_CFLAGS) $$(CFLAGS) $$(SR_LDFLAGS) $$(LDFLAGS) -o $$@ $$^ $$(call libs,$(sort $(UNIT_PKGS) $(call note,$(1).c,pkgs)))
+$(BUILD)/$(1).o: | $(PROTO_H)
+endef
+$(foreach t,$(UNIT_SRCS),$(eval $(call unit_test,$(basename $(t)))))
+
+## check-unit: build and run the unit tests
+check-unit: $(UNIT_TESTS)
+	$(Q)tests/lib/unit.sh $(BUILD)/check $(UNIT_TESTS)
+
+.PHONY: check-unit
+
+## check: install what is needed, build with both compilers, run every test (as root)
+check: deps
+	$(Q)$(MAKE) --no-print-directory WERROR=1 CC=clang BUILD=$(BUILD)/clang all
+	$(Q)$(MAKE) --no-print-directory WERROR=1 all check-unit
+
+.PHONY: check
