@@ -36,7 +36,7 @@ struct attribution {
 	void *userdata;
 };
 
-static int log_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static int log_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
 	char text[512];
 	size_t n;
