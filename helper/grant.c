@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* grant ID: file capabilities of the packaged payload. */
+#include <json-c/json.h>
+
+#include "helper/activation.h"
+
+enum result verb_grant(struct updater *u, const char *id, const char *arg, struct json_object *out)
+{
+	_cleanup_payload_ struct payload p = PAYLOAD_NONE;
+	enum grant_mode mode;
+	char text[256];
+	enum result r = activation_prepare(u, id, &p, &mode);
+
+	(void)arg;
+	if (r != RESULT_DONE)
+		return r;
+	if (capability_grant(u, &p, &mode) < 0)
+		return RESULT_FAILED;
+	json_object_object_add(out, "grant_mode", json_object_new_string(grant_mode_name(mode)));
+	json_object_object_add(out, "capabilities",
+			       json_object_new_string(caps_format(p.manifest.requires.os_capabilities, text, sizeof(text))));
+	return RESULT_DONE;
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* reconcile ID: what package scripts call. Brings the host to its assignment, and leaves alone what an administrator
+ * decided: a masked unit, one disabled or stopped by hand. */
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "helper/activation.h"
+#include "lib/assignment.h"
+#include "lib/fs.h"
+#include "lib/paths.h"
+
+#define POLICY "/usr/sbin/policy-rc.d"
+
+/* Debian's policy-rc.d(8) interface: during a package operation the local policy may forbid starting services; 101 says
+ * so. Only asked when a maintainer script calls. */
+static bool policy_denies_start(struct updater *u, const char *id)
+{
+	char name[UNIT_NAME_BYTES];
+	char *const argv[] = { (char *)(uintptr_t)POLICY, name, (char *)(uintptr_t)"start", NULL };
+	int status = 0;
+	pid_t pid;
+
+	if (!getenv("DPKG_MAINTSCRIPT_PACKAGE") || strcmp(u->root, "/") != 0 || access(POLICY, X_OK) < 0)
+		return false;
+	(void)snprintf(name, sizeof(name), SR_UNIT_PREFIX "%s", id);
+	if (posix_spawn(&pid, POLICY, NULL, NULL, argv, environ) != 0)
+		return false;
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return WIFEXITED(status) && WEXITSTATUS(status) == 101;
+}
+
+static enum result note(struct updater *u, const char *id, const char *what)
+{
+	(void)snprintf(u->note, sizeof(u->note), "%s: %s", id, what);
+	return RESULT_DONE;
+}
+
+/* 1 and the assignment, 0 when there is none, negative (err set) when it is not valid. */
+static int read_assignment(struct updater *u, const char *id, struct assignment *a)
+{
+	_cleanup_close_ int dir = fs_open_dir(u->rootfd, SR_ASSIGNMENTS, false, NULL);
+	int r;
+
+	if (dir < 0)
+		return 0;
+	r = assignment_read(dir, SR_ASSIGNMENTS, id, a, &u->err);
+	return r == -ENOENT ? 0 : (r < 0 ? r : 1);
+}
+
+/* Stopped by hand while enabled: it stays stopped through an upgrade. */
+static bool stopped_by_hand(struct updater *u, const char *id, const struct state *s)
+{
+	char service[UNIT_NAME_BYTES];
+	struct unit_state unit;
+
+	units_name(id, "service", service);
+	return u->online && s->activated && systemd_unit_state(u, service, &unit) == 0 && strcmp(unit.active, "inactive") == 0;
+}
+
+static enum result bring_up(struct updater *u, const char *id, const struct state *s, struct json_object *out)
+{
+	_cleanup_payload_ struct payload p = PAYLOAD_NONE;
+	enum grant_mode mode;
+	enum result r;
+	bool start;
+
+	if (units_masked(u, id))
+		return note(u, id, "assigned, but its unit is masked; left alone");
+	r = activation_prepare(u, id, &p, &mode);
+	if (r != RESULT_DONE)
+		return r;
+	if (s->activated && !units_enabled(u, id)) {
+		r = capability_grant(u, &p, &mode) < 0 ? RESULT_FAILED : RESULT_DONE;
+		return r == RESULT_DONE ? note(u, id, "assigned, but its unit was disabled by hand; left disabled") : r;
+	}
+	start = !u->start_denied && !stopped_by_hand(u, id, s);
+	r = activation_run(u, &p, mode, start, out);
+	if (r != RESULT_DONE)
+		return r;
+	if (!u->online)
+		return note(u, id, "no systemd is running here; the unit starts at the next boot");
+	if (u->start_denied)
+		return note(u, id, "policy-rc.d forbids starting services; the unit starts at the next boot");
+	return start ? RESULT_DONE : note(u, id, "was stopped by hand; left stopped");
+}
+
+enum result verb_reconcile(struct updater *u, const char *id, const char *arg, struct json_object *out)
+{
+	_cleanup_assignment_ struct assignment a = { 0 };
+	struct state state;
+	int assigned;
+
+	(void)arg;
+	u->start_denied = policy_denies_start(u, id);
+	if (state_read(u, id, &state) < 0)
+		return RESULT_REFUSED;
+	assigned = read_assignment(u, id, &a);
+	if (assigned < 0)
+		return RESULT_REFUSED;
+	if (assigned && !a.enabled)
+		return state.activated ? verb_deactivate(u, id, NULL, out) : note(u, id, "assigned as disabled; dormant");
+	if (!assigned && !state.activated)
+		return note(u, id, "no assignment; dormant until: srctl addon enable");
+	return bring_up(u, id, &state, out);
+}

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "helper/render.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/paths.h"
+
+/* systemd.service(5), "Command lines", and systemd.unit(5), "Specifiers": quotes group, backslashes escape, "%" and "$"
+ * are doubled. */
+static void put_argument(FILE *f, const char *s)
+{
+	fputc('"', f);
+	for (; *s; s++) {
+		if (*s == '"' || *s == '\\')
+			fputc('\\', f);
+		if (*s == '%' || *s == '$')
+			fputc(*s, f);
+		fputc(*s, f);
+	}
+	fputc('"', f);
+}
+
+/* A description may hold anything printable, but no specifier. */
+static void put_text(FILE *f, const char *s)
+{
+	for (; *s; s++) {
+		if (*s == '%')
+			fputc('%', f);
+		fputc(*s, f);
+	}
+}
+
+static void put_caps(FILE *f, caps_mask mask)
+{
+	char text[512];
+
+	caps_format(mask, text, sizeof(text));
+	for (char *p = text; *p; p++)
+		*p = *p == ',' ? ' ' : (char)(*p >= 'a' && *p <= 'z' ? *p - 32 : *p);
+	if (!mask)
+		*text = '\0';
+	fprintf(f, "AmbientCapabilities=%s\nCapabilityBoundingSet=%s\nNoNewPrivileges=yes\n", text, text);
+}
+
+static void put_dirs(FILE *f, const char *key, const struct strings *dirs)
+{
+	if (dirs->n == 0)
+		return;
+	fprintf(f, "%s=", key);
+	for (size_t i = 0; i < dirs->n; i++)
+		fprintf(f, "%s%s", i ? " " : "", dirs->v[i]);
+	fputc('\n', f);
+}
+
+static void put_unit_section(FILE *f, const struct manifest *m)
+{
+	fputs(RENDER_MARK " Do not edit it:\n# systemctl edit makes a drop-in that stays.\n[Unit]\n", f);
+	fputs("Description=ServiceRadar add-on ", f);
+	put_text(f, m->name);
+	fprintf(f, "\nDocumentation=man:serviceradar-%s(8)\n", m->id);
+	fputs("After=network.target serviceradar-recover.service\n", f);
+	if (m->socket.path)
+		fprintf(f, "Requires=" SR_UNIT_PREFIX "%s.socket\nAfter=" SR_UNIT_PREFIX "%s.socket\n", m->id, m->id);
+	fprintf(f, "ConditionPathExists=" SR_ADDONS "/%s/current/%s\n", m->id, m->exec.binary);
+	fputs("StartLimitIntervalSec=60\nStartLimitBurst=20\n\n", f);
+}
+
+static void put_limits(FILE *f, const struct manifest *m)
+{
+	if (m->resources.cpu_quota_percent)
+		fprintf(f, "CPUQuota=%u%%\n", m->resources.cpu_quota_percent);
+	if (m->resources.memory_max_bytes)
+		fprintf(f, "MemoryMax=%llu\n", (unsigned long long)m->resources.memory_max_bytes);
+	if (m->resources.tasks_max)
+		fprintf(f, "TasksMax=%u\n", m->resources.tasks_max);
+}
+
+/* What holds for every add-on. Those that watch packets and load programs get these calls and address families back by
+ * the capabilities that they declare. */
+static void put_hardening(FILE *f, const struct manifest *m)
+{
+	caps_mask bpf = (caps_mask)1 << caps_from_name("cap_bpf"), raw = (caps_mask)1 << caps_from_name("cap_net_raw");
+	bool watches = (m->requires.os_capabilities & (bpf | raw)) != 0;
+
+	fprintf(f, "RestrictAddressFamilies=AF_UNIX%s\n", watches ? " AF_NETLINK AF_PACKET" : "");
+	fputs("IPAddressDeny=any\n"
+	      "ProtectSystem=strict\n"
+	      "ProtectHome=yes\n"
+	      "PrivateTmp=yes\n"
+	      "PrivateDevices=yes\n"
+	      "DevicePolicy=closed\n"
+	      "ProtectClock=yes\n"
+	      "ProtectControlGroups=yes\n"
+	      "ProtectHostname=yes\n"
+	      "ProtectKernelLogs=yes\n"
+	      "ProtectKernelModules=yes\n"
+	      "ProtectKernelTunables=yes\n"
+	      "LockPersonality=yes\n"
+	      "MemoryDenyWriteExecute=yes\n"
+	      "RemoveIPC=yes\n"
+	      "RestrictNamespaces=yes\n"
+	      "RestrictRealtime=yes\n"
+	      "RestrictSUIDSGID=yes\n"
+	      "KeyringMode=private\n"
+	      "UMask=0077\n"
+	      "SystemCallArchitectures=native\n"
+	      "SystemCallFilter=@system-service\n"
+	      "SystemCallFilter=~@privileged @resources\n",
+	      f);
+	if (m->requires.os_capabilities & bpf)
+		fputs("SystemCallFilter=bpf perf_event_open\n", f);
+	if (m->requires.os_capabilities) /* a daemon that gives capabilities up itself */
+		fputs("SystemCallFilter=capset\n", f);
+	fputs("SystemCallErrorNumber=EPERM\n", f);
+}
+
+static char *finish(FILE *f, char **text)
+{
+	if (ferror(f) | fclose(f)) {
+		free(*text);
+		return NULL;
+	}
+	return *text;
+}
+
+char *render_service(const struct manifest *m)
+{
+	const char *user = m->requires.run_as ? m->requires.run_as : SR_USER;
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	if (!f)
+		return NULL;
+	put_unit_section(f, m);
+	fprintf(f, "[Service]\nType=%s\n", m->exec.notify ? "notify" : "exec");
+	if (m->exec.notify)
+		fputs("NotifyAccess=main\nWatchdogSec=30\n", f);
+	fprintf(f, "ExecStart=" SR_ADDONS "/%s/current/%s", m->id, m->exec.binary);
+	for (size_t i = 0; i < m->exec.args.n; i++) {
+		fputc(' ', f);
+		put_argument(f, m->exec.args.v[i]);
+	}
+	fprintf(f, "\nUser=%s\nGroup=%s\nSlice=serviceradar.slice\n", user, user);
+	fputs("Restart=always\nRestartSec=200ms\nTimeoutStartSec=30\nTimeoutStopSec=15\n", f);
+	put_limits(f, m);
+	put_dirs(f, "StateDirectory", &m->state_dirs);
+	put_dirs(f, "RuntimeDirectory", &m->runtime_dirs);
+	fputs("\n# The same capabilities as on the file: either alone is lost somewhere without a word.\n", f);
+	put_caps(f, m->requires.os_capabilities);
+	fputc('\n', f);
+	put_hardening(f, m);
+	fputs("\n[Install]\nWantedBy=multi-user.target\n", f);
+	return finish(f, &text);
+}
+
+char *render_socket(const struct manifest *m)
+{
+	const char *user = m->requires.run_as ? m->requires.run_as : SR_USER;
+	char *text = NULL;
+	size_t size;
+	FILE *f;
+
+	if (!m->socket.path)
+		return NULL;
+	f = open_memstream(&text, &size);
+	if (!f)
+		return NULL;
+	fputs(RENDER_MARK " Do not edit it:\n# systemctl edit makes a drop-in that stays.\n[Unit]\n", f);
+	fputs("Description=ServiceRadar add-on ", f);
+	put_text(f, m->name);
+	fprintf(f, ", its socket\nDocumentation=man:serviceradar-%s(8)\n\n", m->id);
+	fprintf(f, "[Socket]\nListenStream=%s\nSocketUser=%s\nSocketGroup=%s\nSocketMode=%04o\nRemoveOnStop=yes\n\n",
+		m->socket.path, user, user, m->socket.mode);
+	fputs("[Install]\nWantedBy=sockets.target\n", f);
+	return finish(f, &text);
+}

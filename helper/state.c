@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "helper/state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "lib/fs.h"
+#include "lib/json.h"
+#include "lib/paths.h"
+
+static const char *text_of(struct json_object *o, const char *key)
+{
+	struct json_object *v;
+
+	return json_object_object_get_ex(o, key, &v) && json_object_is_type(v, json_type_string) ? json_object_get_string(v) : "";
+}
+
+static int read_object(struct updater *u, const char *id, const char *name, struct json_object **out)
+{
+	_cleanup_close_ int dir = payload_state_dir(u, id, false);
+	struct error err;
+	int r;
+
+	if (dir < 0)
+		return dir;
+	r = json_read_file(dir, name, out, &err);
+	if (r < 0 && r != -ENOENT)
+		return error_set(&u->err, -EINVAL, SR_ADDONS "/%s/%s", id, err.text);
+	return r;
+}
+
+int state_read(struct updater *u, const char *id, struct state *out)
+{
+	_cleanup_json_ struct json_object *o = NULL;
+	struct json_object *v;
+	int r = read_object(u, id, "state.json", &o);
+
+	*out = (struct state){ 0 };
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0)
+		return r;
+	out->activated = json_object_object_get_ex(o, "activated", &v) && json_object_get_boolean(v);
+	(void)snprintf(out->version, sizeof(out->version), "%s", text_of(o, "active_version"));
+	(void)snprintf(out->sha256, sizeof(out->sha256), "%s", text_of(o, "binary_sha256"));
+	(void)snprintf(out->last_error, sizeof(out->last_error), "%s", text_of(o, "last_error"));
+	for (enum grant_mode m = GRANT_NONE; m <= GRANT_AMBIENT; m++)
+		if (strcmp(text_of(o, "grant_mode"), grant_mode_name(m)) == 0)
+			out->grant = m;
+	return 0;
+}
+
+void state_to_json(const struct state *s, struct json_object *out)
+{
+	json_object_object_add(out, "activated", json_object_new_boolean(s->activated));
+	json_object_object_add(out, "active_version", json_object_new_string(s->version));
+	json_object_object_add(out, "binary_sha256", json_object_new_string(s->sha256));
+	json_object_object_add(out, "grant_mode", json_object_new_string(grant_mode_name(s->grant)));
+	json_object_object_add(out, "last_error", json_object_new_string(s->last_error));
+}
+
+static int write_object(struct updater *u, const char *id, const char *name, mode_t mode, struct json_object *o)
+{
+	_cleanup_close_ int dir = payload_state_dir(u, id, true);
+	const char *text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY);
+
+	return dir < 0 ? dir : fs_write_atomic(dir, name, text, strlen(text), mode, (uid_t)-1, (gid_t)-1, &u->err);
+}
+
+int state_write(struct updater *u, const char *id, const struct state *s)
+{
+	_cleanup_json_ struct json_object *o = json_object_new_object();
+	time_t now = time(NULL);
+	struct tm tm;
+	char text[32];
+
+	(void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
+	json_object_object_add(o, "id", json_object_new_string(id));
+	state_to_json(s, o);
+	json_object_object_add(o, "changed_at", json_object_new_string(text));
+	return write_object(u, id, "state.json", 0644, o);
+}
+
+static const char *const journal_names[] = { "", "activate", "deactivate" };
+
+int journal_begin(struct updater *u, const char *id, enum journal_verb verb)
+{
+	_cleanup_json_ struct json_object *o = json_object_new_object();
+
+	json_object_object_add(o, "verb", json_object_new_string(journal_names[verb]));
+	return write_object(u, id, "journal", 0600, o);
+}
+
+int journal_end(struct updater *u, const char *id)
+{
+	_cleanup_close_ int dir = payload_state_dir(u, id, false);
+
+	if (dir < 0)
+		return dir;
+	if (unlinkat(dir, "journal", 0) < 0 && errno != ENOENT)
+		return error_set(&u->err, -errno, SR_ADDONS "/%s/journal: %s", id, strerror(errno));
+	(void)fsync(dir);
+	return 0;
+}
+
+enum journal_verb journal_read(struct updater *u, const char *id)
+{
+	_cleanup_json_ struct json_object *o = NULL;
+	const char *verb;
+
+	if (read_object(u, id, "journal", &o) < 0)
+		return JOURNAL_NONE;
+	verb = text_of(o, "verb");
+	if (strcmp(verb, journal_names[JOURNAL_ACTIVATE]) == 0)
+		return JOURNAL_ACTIVATE;
+	return strcmp(verb, journal_names[JOURNAL_DEACTIVATE]) == 0 ? JOURNAL_DEACTIVATE : JOURNAL_NONE;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What every verb works with. */
+#pragma once
+
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <systemd/sd-bus.h>
+
+#include "lib/error.h"
+
+/* Exit status of the program; the bus has an error name for each (helper/bus.c). */
+enum result {
+	RESULT_DONE = 0,
+	RESULT_USAGE = 1,
+	RESULT_REFUSED = 2,     /* by policy; nothing was changed */
+	RESULT_FAILED = 3,      /* and rolled back */
+	RESULT_BROKEN = 4,      /* could not be rolled back */
+	RESULT_BUSY = 5,
+	RESULT_UNAVAILABLE = 6, /* no systemd or no bus to do it with */
+};
+
+struct updater {
+	const char *root; /* "/" or what --root says */
+	int rootfd;
+	bool online;       /* systemd runs here and manages this root */
+	bool start_denied; /* policy-rc.d forbids starting services: units are enabled and started at the next boot */
+	sd_bus *systemd;   /* opened when first needed */
+	struct error err;  /* the one error line */
+	char note[256];    /* what a person should know though all went well */
+};
+
+/* Opens the root and finds out whether systemd runs. -errno with err set. */
+int updater_open(struct updater *u, const char *root);
+void updater_close(struct updater *u);
+
+/* Takes the lock that only one verb holds, waiting at most ten seconds. RESULT_DONE or RESULT_BUSY. */
+enum result updater_lock(struct updater *u, int *fd);
+
+/* One verb: `arg` is what follows the id on the command line or NULL; facts for --json and the bus go to `out`. */
+typedef enum result verb_fn(struct updater *u, const char *id, const char *arg, struct json_object *out);
+
+verb_fn verb_grant, verb_revoke, verb_activate, verb_deactivate, verb_reconcile, verb_recover, verb_status, verb_remove;
+
+enum id_use { ID_NONE, ID_OPTIONAL, ID_REQUIRED };
+
+struct verb {
+	const char *name, *arguments, *summary;
+	const char *bus_method;
+	verb_fn *run;
+	enum id_use id;
+	bool takes_arg, locks, root_only;
+};
+
+extern const struct verb verbs[];
+
+/* Runs a verb with everything around it: id check, lock, recovery of what was interrupted before. *reply is the JSON
+ * object that --json prints and the bus returns; owned by the caller. */
+enum result verb_run(struct updater *u, const struct verb *v, const char *id, const char *arg, struct json_object **reply);
+
+/* Serves the bus until idle. */
+enum result bus_serve(struct updater *u);
