@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "helper/updater.h"
@@ -128,6 +129,8 @@ int main(int argc, char **argv)
 	}
 	if (optind >= argc)
 		return wrong("a verb is missing", "");
+	/* policy-rc.d, the only program that is ever run, needs no privilege of its own. */
+	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	log_setup("agent-updater", LOG_FORMAT_TEXT, LOG_LEVEL_INFO);
 	if (updater_open(&u, root) < 0) {
 		fprintf(stderr, "agent-updater: %s\n", u.err.text);

@@ -111,6 +111,8 @@ enum result verb_run(struct updater *u, const struct verb *v, const char *id, co
 	} else {
 		r = locked(u, v, id && *id ? id : NULL, arg, out);
 	}
+	if (r == RESULT_DONE)
+		u->err.text[0] = '\0'; /* what was tried and did not matter */
 	json_object_object_add(out, "result", json_object_new_string(result_name(r)));
 	if (r != RESULT_DONE)
 		json_object_object_add(out, "error", json_object_new_string(u->err.text));
