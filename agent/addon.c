@@ -384,6 +384,8 @@ void addon_free(struct addon *d)
 	sd_bus_slot_unref(d->unit_slot);
 	sd_bus_slot_unref(d->service_slot);
 	sd_event_source_unref(d->timer);
+	for (int i = 0; i < 2; i++)
+		sd_event_source_unref(d->watches[i]);
 	manifest_free(&d->manifest);
 	if (d->config)
 		json_object_put(d->config);

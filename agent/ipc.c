@@ -15,6 +15,9 @@
 #define PING_EVERY_US 10000000u
 #define REPLY_US      5000000u
 #define SETTLED_US    5000000u
+/* Longer than RestartSec= of the units: a connection to the socket of a daemon that has just died would make systemd
+ * start it by the socket, and forget that it was a restart. */
+#define RETRY_FIRST_US 500000u
 
 static uint64_t now_us(void)
 {
@@ -41,7 +44,7 @@ void ipc_init(struct ipc *c, sd_event *event, int rootfd, const char *path)
 	c->fd = -1;
 	c->last_ping_ms = -1;
 	c->since_s = time(NULL);
-	c->backoff = (struct backoff){ .min_us = 50000, .max_us = 2000000 };
+	c->backoff = (struct backoff){ .min_us = RETRY_FIRST_US, .max_us = 2000000 };
 }
 
 static int on_timer(sd_event_source *s, uint64_t usec, void *userdata);

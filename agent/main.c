@@ -94,8 +94,15 @@ static int on_scan(sd_event_source *s, uint64_t usec, void *userdata)
 	watch(a, SR_ASSIGNMENTS, &watches[0]);
 	watch(a, SR_PACKAGED_ADDONS, &watches[1]);
 	agent_scan(a);
-	for (struct addon *d = a->addons; d; d = d->next, total++)
+	for (struct addon *d = a->addons; d; d = d->next, total++) {
+		char record[160];
+
+		/* A binary replaced or without its capabilities; what the updater writes when it has been called by others. */
+		snprintf(record, sizeof(record), SR_ADDONS "/%s", d->id);
+		watch(a, d->payload_dir, &d->watches[0]);
+		watch(a, record, &d->watches[1]);
 		active += d->verdict.state == STATE_ACTIVE;
+	}
 	sd_notifyf(0, "STATUS=%u of %u add-ons active", active, total);
 	return 0;
 }

@@ -23,6 +23,13 @@ check-unit: $(UNIT_TESTS)
 
 .PHONY: check-unit
 
+LIVE := $(wildcard tests/live/*.bats)
+PACKAGE := $(wildcard tests/package/*.bats)
+
+## check-package: the packages in booted containers (as root)
+check-package: deb
+	$(Q)tests/lib/bats.sh $(BUILD)/check $(PACKAGE)
+
 ## check: install what is needed, build with both compilers, run every test (as root)
 check: deps
 	$(Q)$(MAKE) --no-print-directory WERROR=1 CC=clang BUILD=$(BUILD)/clang all
