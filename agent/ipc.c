@@ -76,8 +76,11 @@ static void drop(struct ipc *c, const char *why)
 		if (now_us() - c->connected_us > SETTLED_US)
 			backoff_reset(&c->backoff);
 		if (why) {
-			snprintf(c->error, sizeof(c->error), "%s: %s", c->path, why);
+			char text[sizeof(c->error)]; /* `why` may be c->error itself */
+
 			log_event(LOG_LEVEL_WARNING, "connection to the add-on lost", "socket", c->path, "why", why, NULL);
+			snprintf(text, sizeof(text), "%s: %s", c->path, why);
+			memcpy(c->error, text, sizeof(text));
 		}
 	}
 	if (c->wanted)

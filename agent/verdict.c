@@ -172,5 +172,6 @@ bool verdict_attach(const struct addon_facts *f)
 {
 	if (!f->assigned || !f->enabled || !f->installed || f->unsupported != SUPPORTED || !f->has_socket)
 		return false;
-	return !f->unit.known || unit_running(&f->unit) || unit_starting(&f->unit);
+	/* Not while it starts: a connection to the socket would start it once more, and systemd forget that it restarts. */
+	return !f->unit.known || unit_running(&f->unit);
 }

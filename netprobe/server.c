@@ -373,6 +373,14 @@ static void turn_away(int fd, const char *code, const char *message)
 	client_close(&c);
 }
 
+/* A client that has hung up and left nothing to read, which the loop has not come to yet: it is not in the way. */
+static bool client_gone(const struct client *c)
+{
+	char byte;
+
+	return recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 static int on_connection(sd_event_source *source, int listen_fd, uint32_t revents, void *userdata)
 {
 	struct server *s = userdata;
@@ -391,6 +399,8 @@ static int on_connection(sd_event_source *source, int listen_fd, uint32_t revent
 			  NULL);
 		return 0;
 	}
+	if (s->client.fd >= 0 && client_gone(&s->client))
+		disconnect(s, "closed by the client");
 	if (s->client.fd >= 0) {
 		log_event(LOG_LEVEL_WARNING, "second connection turned away", NULL);
 		turn_away(steal_fd(&fd), "client_already_connected", "another client is connected; one at a time is served");

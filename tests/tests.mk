@@ -33,6 +33,9 @@ check-package: deb
 ## check: install what is needed, build with both compilers, run every test (as root)
 check: deps
 	$(Q)$(MAKE) --no-print-directory WERROR=1 CC=clang BUILD=$(BUILD)/clang all
-	$(Q)$(MAKE) --no-print-directory WERROR=1 all check-unit
+	$(Q)$(MAKE) --no-print-directory WERROR=1 all
+	$(Q)$(MAKE) --no-print-directory lint-shell
+	$(Q)$(MAKE) --no-print-directory deb
+	$(Q)tests/lib/check.sh $(BUILD)
 
 .PHONY: check

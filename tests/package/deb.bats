@@ -124,7 +124,8 @@ apt() { in_ct apt-get -q -y "$@"; }
 	local before
 	before=$(main_pid serviceradar-netprobe)
 	in_ct kill -KILL "$before"
-	until_ok 2 sh_ct "[ \$(systemctl show -P MainPID serviceradar-netprobe) -ne $before ] && srctl addon status netprobe --json | tr -d ' \n' | grep -q '\"connected\":true' && srctl addon status netprobe --json | tr -d ' \n' | grep -q '\"n_restarts\":1'"
+	until_ok 3 sh_ct "[ \$(systemctl show -P MainPID serviceradar-netprobe) -ne $before ] &&
+		journalctl -u serviceradar-agent | grep -q 'connection to the add-on lost' && journalctl _PID=\$(systemctl show -P MainPID serviceradar-netprobe) | grep -q 'client connected'"
 	until_ok 5 status_is state active
 }
 
@@ -211,10 +212,14 @@ apt() { in_ct apt-get -q -y "$@"; }
 	apt install serviceradar-netprobe
 	until_ok 15 status_is state active
 	apt purge serviceradar-netprobe serviceradar-agent
+	until_ok 60 sh_ct '! systemctl is-active serviceradar-updater' # it ends when idle
 	sh_ct 'find /etc /usr /var /run -xdev \( -path /var/lib/apt -o -path /var/cache -o -path /var/log \) -prune -o -print | sort >/tmp/after'
-	run sh_ct "comm -13 /tmp/before /tmp/after | grep -i -e serviceradar -e netprobe | grep -v -e /run/systemd/transient -e /run/credentials"
+	run sh_ct "comm -13 /tmp/before /tmp/after | grep -i -e serviceradar -e netprobe | grep -v -e /run/systemd/ -e /var/tmp/systemd-private-"
 	echo "$output"
 	[ "$output" = "" ]
+	run in_ct systemctl is-active serviceradar-agent serviceradar-netprobe
+	[ "$output" = $'inactive\ninactive' ]
+	until_ok 60 sh_ct '! systemctl is-active serviceradar-updater'
 	run in_ct getent passwd serviceradar
 	[ "$status" -eq 0 ]
 }
