@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "agent/last_good.h"
 #include "agent/updater.h"
 #include "lib/fs.h"
 #include "lib/json.h"
@@ -229,9 +230,45 @@ static void prepare_ipc(struct addon *d)
 	d->ipc_ready = true;
 }
 
+/* Reads the assignment, and keeps its text for the last known good. */
+static int read_assignment(struct addon *d, int dir, struct assignment *a, struct json_object **raw, struct error *err)
+{
+	char name[80], where[160];
+	int r;
+
+	if (dir < 0)
+		return -ENOENT;
+	r = assignment_read(dir, SR_ASSIGNMENTS, d->id, a, err);
+	snprintf(name, sizeof(name), "%s.json", d->id);
+	snprintf(where, sizeof(where), SR_ASSIGNMENTS "/%s", name);
+	if (r == 0)
+		(void)json_read_file(dir, name, raw, NULL);
+	if (r == 0 && a->enabled && a->delivery == DELIVERY_PUSHED_ARTIFACT)
+		r = error_set(err, -ENOTSUP, "%s: delivery: \"pushed-artifact\" is not supported by this build", where);
+	return r;
+}
+
+/* After a start with an assignment that is not valid: what applied before is in force. Nothing known: nothing is done. */
+static void fall_back(struct addon *d, struct json_object *schema)
+{
+	_cleanup_assignment_ struct assignment good = { 0 };
+	struct json_object *known = last_good_get(d->agent, d->id);
+	struct error err;
+
+	if (!known || assignment_parse(known, "the last known good assignment", &good, NULL) < 0) {
+		d->refused = true;
+		return;
+	}
+	d->facts.assigned = true;
+	d->facts.enabled = good.enabled;
+	if (good.enabled && schema)
+		(void)push_config(d, &good, schema, &err);
+}
+
 void addon_refresh(struct addon *d)
 {
 	_cleanup_assignment_ struct assignment a = { 0 };
+	_cleanup_json_ struct json_object *raw = NULL;
 	_cleanup_close_ int dir = fs_open_dir(d->agent->rootfd, SR_ASSIGNMENTS, false, NULL);
 	_cleanup_json_ struct json_object *schema = NULL;
 	struct error err = { 0 };
@@ -243,10 +280,7 @@ void addon_refresh(struct addon *d)
 	if (dir >= 0 && fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		snprintf(digest, sizeof(digest), "%llu %lld %lld.%ld", (unsigned long long)st.st_ino,
 			 (long long)st.st_size, (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
-	r = dir < 0 ? -ENOENT : assignment_read(dir, SR_ASSIGNMENTS, d->id, &a, &err);
-	if (r == 0 && a.enabled && a.delivery == DELIVERY_PUSHED_ARTIFACT)
-		r = error_set(&err, -ENOTSUP, SR_ASSIGNMENTS "/%s: delivery: \"pushed-artifact\" is not supported by this build",
-			      name);
+	r = read_assignment(d, dir, &a, &raw, &err);
 	read_record(d);
 	if (r == 0) {
 		d->facts.assigned = true;
@@ -257,10 +291,9 @@ void addon_refresh(struct addon *d)
 	}
 	schema = read_payload(d);
 	prepare_ipc(d);
-	if (r == 0 && a.enabled && schema) {
+	if (r == 0 && a.enabled && schema)
 		r = push_config(d, &a, schema, &err);
-		d->config_refused = r < 0; /* the one before it, if any, stays in force */
-	}
+	d->config_refused = r < 0 && r != -ENOENT && r != -ENOTSUP; /* the one before it, if any, stays in force */
 	if (r == 0)
 		snprintf(d->facts.want_version, sizeof(d->facts.want_version), "%s", a.version ? a.version : "");
 	if (r == -ENOTSUP)
@@ -273,6 +306,10 @@ void addon_refresh(struct addon *d)
 		backoff_reset(&d->backoff);
 		snprintf(d->digest, sizeof(d->digest), "%s", digest);
 	}
+	if (r == -ENOENT || (r == 0 && raw))
+		last_good_put(d->agent, d->id, r == 0 ? raw : NULL);
+	else if (r != -ENOTSUP && !d->config)
+		fall_back(d, schema);
 	d->loaded = true;
 	units_watch(d);
 	units_refresh(d);

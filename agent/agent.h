@@ -20,6 +20,7 @@ struct agent {
 	struct flows *flows;
 	struct control *control;
 	struct addon *addons; /* list */
+	struct json_object *last_good; /* last_good.c; owned */
 };
 
 /* control.c: the agent's socket (docs/agent-socket.md). NULL when it cannot be opened; the reason is logged. */

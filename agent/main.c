@@ -139,6 +139,7 @@ static int run(struct agent *a)
 		a->addons = next;
 		addon_free(d);
 	}
+	json_object_put(a->last_good);
 	sink_close(&a->sink);
 	flows_free(a->flows);
 	sd_event_source_unref(scan_timer);

@@ -83,7 +83,7 @@ static int on_call(sd_bus_message *m, void *userdata, sd_bus_error *error)
 		return sd_bus_error_set(error, SD_BUS_ERROR_ACCESS_DENIED, "only root and the user " SR_USER " may ask for this");
 	if (v->id != ID_NONE)
 		r = sd_bus_message_read_basic(m, 's', &id);
-	if (r >= 0 && v->takes_arg)
+	if (r >= 0 && sd_bus_message_has_signature(m, "ss"))
 		r = sd_bus_message_read_basic(m, 's', &arg);
 	if (r < 0)
 		return r;

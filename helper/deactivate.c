@@ -1,13 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* deactivate ID: with or without its payload, as a package's removal needs it. */
+/* deactivate ID [removing]: with or without its payload. A package that is about to be removed says `removing`: the agent,
+ * which still sees the assignment, cannot start the add-on again before its files are gone. */
+#include <errno.h>
+#include <string.h>
+
 #include "helper/activation.h"
 
 enum result verb_deactivate(struct updater *u, const char *id, const char *arg, struct json_object *out)
 {
 	_cleanup_close_ int dir = payload_state_dir(u, id, false);
+	bool removing = arg && strcmp(arg, "removing") == 0;
 	struct state state;
 
-	(void)arg;
+	if (arg && *arg && !removing) {
+		(void)error_set(&u->err, -EINVAL, "%.64s: only \"removing\" may follow the id", arg);
+		return RESULT_USAGE;
+	}
 	if (dir < 0) { /* never activated */
 		u->err.text[0] = '\0';
 		(void)snprintf(u->note, sizeof(u->note), "%s: not active", id);
@@ -20,6 +28,7 @@ enum result verb_deactivate(struct updater *u, const char *id, const char *arg, 
 	if (activation_undo(u, id) < 0)
 		return RESULT_BROKEN;
 	state.activated = false;
+	state.removing = removing;
 	if (state_write(u, id, &state) < 0 || journal_end(u, id) < 0)
 		return RESULT_BROKEN;
 	activation_describe(u, id, out);

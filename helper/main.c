@@ -16,7 +16,7 @@ const struct verb verbs[] = {
 	{ "revoke", "ID", "take them away", "Revoke", verb_revoke, ID_REQUIRED, false, true, false },
 	{ "activate", "ID [packaged]", "grant, enable, start, and check the process", "Activate", verb_activate, ID_REQUIRED, true,
 	  true, false },
-	{ "deactivate", "ID", "stop, disable, remove what was rendered", "Deactivate", verb_deactivate, ID_REQUIRED, false, true,
+	{ "deactivate", "ID [removing]", "stop, disable, remove what was rendered", "Deactivate", verb_deactivate, ID_REQUIRED, true, true,
 	  false },
 	{ "reconcile", "ID", "bring the host to its assignment (package scripts)", "Reconcile", verb_reconcile, ID_REQUIRED, false,
 	  true, false },

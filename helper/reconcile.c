@@ -101,6 +101,11 @@ enum result verb_reconcile(struct updater *u, const char *id, const char *arg, s
 	u->start_denied = policy_denies_start(u, id);
 	if (state_read(u, id, &state) < 0)
 		return RESULT_REFUSED;
+	if (state.removing) { /* a package is installed again */
+		state.removing = false;
+		if (state_write(u, id, &state) < 0)
+			return RESULT_REFUSED;
+	}
 	assigned = read_assignment(u, id, &a);
 	if (assigned < 0)
 		return RESULT_REFUSED;

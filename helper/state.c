@@ -44,6 +44,7 @@ int state_read(struct updater *u, const char *id, struct state *out)
 	if (r < 0)
 		return r;
 	out->activated = json_object_object_get_ex(o, "activated", &v) && json_object_get_boolean(v);
+	out->removing = json_object_object_get_ex(o, "removing", &v) && json_object_get_boolean(v);
 	(void)snprintf(out->version, sizeof(out->version), "%s", text_of(o, "active_version"));
 	(void)snprintf(out->sha256, sizeof(out->sha256), "%s", text_of(o, "binary_sha256"));
 	(void)snprintf(out->last_error, sizeof(out->last_error), "%s", text_of(o, "last_error"));
@@ -56,6 +57,8 @@ int state_read(struct updater *u, const char *id, struct state *out)
 void state_to_json(const struct state *s, struct json_object *out)
 {
 	json_object_object_add(out, "activated", json_object_new_boolean(s->activated));
+	if (s->removing)
+		json_object_object_add(out, "removing", json_object_new_boolean(true));
 	json_object_object_add(out, "active_version", json_object_new_string(s->version));
 	json_object_object_add(out, "binary_sha256", json_object_new_string(s->sha256));
 	json_object_object_add(out, "grant_mode", json_object_new_string(grant_mode_name(s->grant)));

@@ -6,6 +6,7 @@
 
 struct state {
 	bool activated;
+	bool removing;         /* its package is being removed: nothing activates it until a package is installed again */
 	char version[80];      /* of what is or was active last */
 	char sha256[65];       /* of its binary */
 	enum grant_mode grant; /* how its capabilities were given */

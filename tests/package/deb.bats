@@ -153,6 +153,11 @@ apt() { in_ct apt-get -q -y "$@"; }
 	until_ok 5 drift_has config_rejected
 	until_ok 5 sh_ct 'journalctl -u serviceradar-agent | grep -q "netprobe.json.*/config/interfaces.*unknown key"'
 	[ "$(main_pid serviceradar-netprobe)" = "$pid" ]
+	# The same across a restart of the agent, and with a file that is no JSON at all.
+	sh_ct 'echo "{" >/etc/serviceradar/addons.d/netprobe.json && systemctl restart serviceradar-agent'
+	until_ok 10 drift_has config_rejected
+	until_ok 10 sh_ct "journalctl _PID=$pid | grep -c 'client connected' | grep -qv '^1$'"
+	[ "$(main_pid serviceradar-netprobe)" = "$pid" ]
 	sh_ct 'mv /tmp/good.json /etc/serviceradar/addons.d/netprobe.json'
 	until_ok 5 drift_none
 	run in_ct srctl addon enable nonesuch
