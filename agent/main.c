@@ -173,12 +173,10 @@ int main(int argc, char **argv)
 	int o;
 
 	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if ((o == 's' && sink_kind_parse(optarg, &kind) == 0) || (o == 'l' && log_format_parse(optarg, &format) == 0))
+			continue;
 		if (o == 'r') {
 			a.root = optarg;
-		} else if (o == 's' && sink_kind_parse(optarg, &kind) == 0) {
-			continue;
-		} else if (o == 'l' && log_format_parse(optarg, &format) == 0) {
-			continue;
 		} else if (o == 'V') {
 			puts("serviceradar-agent " SR_VERSION);
 			return 0;

@@ -10,19 +10,12 @@
 /* Marks every id of a directory as seen; names end in `suffix`. */
 static void collect(struct agent *a, const char *path, const char *suffix)
 {
-	_cleanup_closedir_ DIR *dir = NULL;
-	int fd = fs_open_dir(a->rootfd, path, false, NULL);
+	_cleanup_close_ int fd = fs_open_dir(a->rootfd, path, false, NULL);
+	_cleanup_closedir_ DIR *dir = fdopendir_steal(&fd);
 	size_t suffix_length = strlen(suffix);
 	struct dirent *e;
 
-	if (fd < 0)
-		return;
-	dir = fdopendir(fd);
-	if (!dir) {
-		close(fd);
-		return;
-	}
-	while ((e = readdir(dir))) {
+	while (dir && (e = readdir(dir))) {
 		size_t length = strlen(e->d_name);
 		struct addon *d;
 		char id[65];

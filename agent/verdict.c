@@ -123,14 +123,13 @@ struct verdict verdict_of(const struct addon_facts *f)
 	if (!running) {
 		if (!unit_starting(&f->unit))
 			v.drift |= bit(DRIFT_ASSIGNED_NOT_ACTIVE);
-		if (f->call_pending || (unit_starting(&f->unit) && !f->call_failed))
-			v.state = STATE_ACTIVATING;
-		else if (f->call_failed || f->config_invalid || active_state_is(&f->unit, "failed"))
-			v.state = STATE_FAILED;
-		else if (unit_masked(&f->unit) || f->activated)
-			v.state = STATE_DEGRADED;
-		else
-			v.state = STATE_ACTIVATING;
+		v.state = STATE_ACTIVATING;
+		if (!f->call_pending && (!unit_starting(&f->unit) || f->call_failed)) {
+			if (f->call_failed || f->config_invalid || active_state_is(&f->unit, "failed"))
+				v.state = STATE_FAILED;
+			else if (unit_masked(&f->unit) || f->activated)
+				v.state = STATE_DEGRADED;
+		}
 		/* A daemon between two lives is as far from its agent as one that hangs. */
 		if (f->activated && f->has_socket && !f->connected && unit_starting(&f->unit) && !f->call_pending) {
 			v.drift |= bit(DRIFT_IPC_DISCONNECTED);

@@ -10,9 +10,10 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
+#include "helper/command.h"
 #include "lib/fs.h"
 
-#define STATOVERRIDE "/var/lib/dpkg/statoverride"
+#define STATOVERRIDE "/usr/bin/dpkg-statoverride"
 
 const char *grant_mode_name(enum grant_mode m)
 {
@@ -107,16 +108,19 @@ struct ownership {
 	mode_t mode;
 };
 
+/* A group of the updater's root, by name or "#number". */
 static int group_below(struct updater *u, const char *name, gid_t *gid)
 {
 	_cleanup_close_ int fd = openat(u->rootfd, "etc/group", O_RDONLY | O_CLOEXEC);
-	_cleanup_fclose_ FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
+	_cleanup_fclose_ FILE *f = fdopen_steal(&fd, "r");
 	const struct group *g;
+	unsigned number;
 
-	if (!f)
-		return -ENOENT;
-	fd = -1;
-	while ((g = fgetgrent(f))) {
+	if (sscanf(name, "#%u", &number) == 1) {
+		*gid = number;
+		return 0;
+	}
+	while (f && (g = fgetgrent(f))) {
 		if (strcmp(g->gr_name, name) == 0) {
 			*gid = g->gr_gid;
 			return 0;
@@ -125,30 +129,25 @@ static int group_below(struct updater *u, const char *name, gid_t *gid)
 	return -ENOENT;
 }
 
-/* dpkg-statoverride(1): "user group mode path" a line; what the administrator set there stands. */
+/* What the administrator set with dpkg-statoverride(1) stands: 1 when there is such an entry, which prints as
+ * "user group mode path"; 0 when there is none or no dpkg; -EPERM for one that would give the capabilities away. */
 static int statoverride(struct updater *u, const char *path, struct ownership *o)
 {
-	_cleanup_close_ int fd = openat(u->rootfd, &STATOVERRIDE[1], O_RDONLY | O_CLOEXEC);
-	_cleanup_fclose_ FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
+	const char *const argv[] = { STATOVERRIDE, "--root", u->root, "--list", path, NULL };
 	char line[1024], user[64], group[64], at[512];
 	unsigned mode;
 
-	if (!f)
+	if (command_run(argv, line, sizeof(line)) != 0 ||
+	    sscanf(line, "%63s %63s %o %511s", user, group, &mode, at) != 4 || strcmp(at, path) != 0)
 		return 0;
-	fd = -1;
-	while (fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "%63s %63s %o %511s", user, group, &mode, at) != 4 || strcmp(at, path) != 0)
-			continue;
-		if (strcmp(user, "root") != 0 || (mode & 07022))
-			return error_set(&u->err, -EPERM,
-					 "%s: dpkg-statoverride says %s %s %04o; a file with capabilities must be root's and writable by nobody else: dpkg-statoverride --remove %s",
-					 path, user, group, mode, path);
-		if (group_below(u, group, &o->gid) < 0)
-			return error_set(&u->err, -EPERM, "%s: dpkg-statoverride names the group %s, which is not there", path, group);
-		o->mode = mode;
-		return 1;
-	}
-	return 0;
+	if ((strcmp(user, "root") != 0 && strcmp(user, "#0") != 0) || (mode & 07022))
+		return error_set(&u->err, -EPERM,
+				 "%s: dpkg-statoverride says %s %s %04o; a file with capabilities must be root's and writable by nobody else: dpkg-statoverride --remove %s",
+				 path, user, group, mode, path);
+	if (group_below(u, group, &o->gid) < 0)
+		return error_set(&u->err, -EPERM, "%s: dpkg-statoverride names the group %s, which is not there", path, group);
+	o->mode = mode;
+	return 1;
 }
 
 static int wanted_ownership(struct updater *u, const struct payload *p, struct ownership *o)

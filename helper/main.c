@@ -129,7 +129,7 @@ int main(int argc, char **argv)
 	}
 	if (optind >= argc)
 		return wrong("a verb is missing", "");
-	/* policy-rc.d, the only program that is ever run, needs no privilege of its own. */
+	/* What helper/command.h runs needs no privilege of its own. */
 	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	log_setup("agent-updater", LOG_FORMAT_TEXT, LOG_LEVEL_INFO);
 	if (updater_open(&u, root) < 0) {

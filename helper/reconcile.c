@@ -3,14 +3,12 @@
  * decided: a masked unit, one disabled or stopped by hand. */
 #include <errno.h>
 #include <fcntl.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "helper/activation.h"
+#include "helper/command.h"
 #include "lib/assignment.h"
 #include "lib/fs.h"
 #include "lib/paths.h"
@@ -22,18 +20,12 @@
 static bool policy_denies_start(struct updater *u, const char *id)
 {
 	char name[UNIT_NAME_BYTES];
-	char *const argv[] = { (char *)(uintptr_t)POLICY, name, (char *)(uintptr_t)"start", NULL };
-	int status = 0;
-	pid_t pid;
+	const char *const argv[] = { POLICY, name, "start", NULL };
 
-	if (!getenv("DPKG_MAINTSCRIPT_PACKAGE") || strcmp(u->root, "/") != 0 || access(POLICY, X_OK) < 0)
+	if (!getenv("DPKG_MAINTSCRIPT_PACKAGE") || strcmp(u->root, "/") != 0)
 		return false;
 	(void)snprintf(name, sizeof(name), SR_UNIT_PREFIX "%s", id);
-	if (posix_spawn(&pid, POLICY, NULL, NULL, argv, environ) != 0)
-		return false;
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	return WIFEXITED(status) && WEXITSTATUS(status) == 101;
+	return command_run(argv, NULL, 0) == 101;
 }
 
 static enum result note(struct updater *u, const char *id, const char *what)

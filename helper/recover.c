@@ -31,15 +31,13 @@ static int recover_one(struct updater *u, const char *id)
 enum result verb_recover(struct updater *u, const char *id, const char *arg, struct json_object *out)
 {
 	_cleanup_close_ int fd = fs_open_dir(u->rootfd, SR_ADDONS, true, NULL);
-	_cleanup_closedir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	_cleanup_closedir_ DIR *dir = fdopendir_steal(&fd);
 	struct json_object *done = out ? json_object_new_array() : NULL;
 	const struct dirent *e;
 	enum result result = RESULT_DONE;
 
 	(void)id;
 	(void)arg;
-	if (dir)
-		fd = -1; /* the stream's now */
 	while (dir && (e = readdir(dir))) {
 		int r = addon_id_valid(e->d_name) ? recover_one(u, e->d_name) : 0;
 

@@ -13,8 +13,8 @@
 static int remove_state(struct updater *u, const char *id)
 {
 	_cleanup_close_ int parent = fs_open_dir(u->rootfd, SR_ADDONS, true, NULL);
-	int fd = payload_state_dir(u, id, false);
-	_cleanup_closedir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	_cleanup_close_ int fd = payload_state_dir(u, id, false);
+	_cleanup_closedir_ DIR *dir = fdopendir_steal(&fd);
 	const struct dirent *e;
 
 	if (parent < 0 || !dir)

@@ -41,8 +41,8 @@ static bool known(struct json_object *list, const char *id)
 
 static void add_all(struct updater *u, const char *path, struct json_object *list)
 {
-	int fd = fs_open_dir(u->rootfd, path, true, NULL);
-	_cleanup_closedir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	_cleanup_close_ int fd = fs_open_dir(u->rootfd, path, true, NULL);
+	_cleanup_closedir_ DIR *dir = fdopendir_steal(&fd);
 	const struct dirent *e;
 
 	while (dir && (e = readdir(dir)))

@@ -45,6 +45,25 @@ static inline int steal_fd(int *fd)
 	return r;
 }
 
+/* A stream on a descriptor, which it takes; NULL leaves the descriptor with its owner. */
+static inline FILE *fdopen_steal(int *fd, const char *mode)
+{
+	FILE *f = *fd < 0 ? NULL : fdopen(*fd, mode);
+
+	if (f)
+		*fd = -1;
+	return f;
+}
+
+static inline DIR *fdopendir_steal(int *fd)
+{
+	DIR *d = *fd < 0 ? NULL : fdopendir(*fd);
+
+	if (d)
+		*fd = -1;
+	return d;
+}
+
 #define steal_ptr(pp)                           \
 	({                                      \
 		__typeof__(pp) pp_ = (pp);      \

@@ -76,8 +76,11 @@ static int walk(int rootfd, const char *path, bool trusted, bool make, mode_t mo
 			if (mkdirat(fd, name, mode) < 0 && errno != EEXIST)
 				return error_set(err, -errno, "%s: cannot make %s: %s", path, name, strerror(errno));
 			next = openat(fd, name, DIR_FLAGS);
-			if (next >= 0 && fchmod(next, mode) < 0) /* the umask may have taken bits */
+			if (next >= 0 && fchmod(next, mode) < 0) { /* the umask may have taken bits */
 				r = -errno;
+				close(next);
+				return error_set(err, r, "%s: cannot set the mode of %s: %s", path, name, strerror(-r));
+			}
 		}
 		if (next < 0) {
 			r = -errno;

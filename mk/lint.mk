@@ -24,15 +24,14 @@ lint-man:
 # One compiler per file and core; both read the generated headers, so the programs are built first.
 lint-c: $(PROGRAMS)
 	$(say) LINT clang-tidy
-	$(Q)printf '%s\n' $(LINT_SRCS) | xargs -P $$(nproc) -n 1 sh -c \
-		'clang-tidy --quiet "$$0" -- -std=gnu17 $(SR_CPPFLAGS) 2>&1 | { ! grep -E "(warning|error):" -A 3; }'
+	$(Q)printf '%s\n' $(LINT_SRCS) | xargs -P $$(nproc) -n 1 mk/tidy.sh $(BUILD) $(VERSION)
 	$(say) LINT cppcheck
 	$(Q)$(CPPCHECK) $(LINT_SRCS)
 
 lint-deb:
 	$(say) LINT lintian
 	$(Q)ls $(BUILD)/deb/*.changes >/dev/null 2>&1 || $(MAKE) deb
-	$(Q)lintian --pedantic -E -I --fail-on error,warning,info,pedantic --allow-root $(BUILD)/deb/*.changes
+	$(Q)lintian --pedantic -E -I --fail-on error,warning,info,pedantic,experimental --allow-root $(BUILD)/deb/*.changes
 
 lint-rpm:
 	$(say) LINT rpmlint

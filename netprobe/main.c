@@ -118,6 +118,8 @@ static int prepare_loop(sd_event **event, struct error *err)
 	sigaddset(&stop, SIGINT);
 	sigprocmask(SIG_BLOCK, &stop, NULL);
 	r = sd_event_default(event);
+	if (r >= 0 && !*event)
+		r = -ENOMEM;
 	if (r >= 0)
 		r = sd_event_add_signal(*event, NULL, SIGTERM, on_stop, NULL);
 	if (r >= 0)
@@ -177,7 +179,7 @@ static int run(const struct options *o, struct error *err)
 	server_free(server);
 	server = NULL;
 	attribution_close(attribution);
-	if (own_socket)
+	if (own_socket && o->socket)
 		(void)unlink(o->socket);
 	sd_event_unref(event);
 	return r;

@@ -36,8 +36,8 @@ int verb_addon_list(struct srctl *s, const char *unused)
 	if (!s->json)
 		printf("%-20s %-14s %s\n", "ADD-ON", "STATE", "VERSION");
 	for (int i = 0; i < 2; i++) {
-		int fd = fs_open_dir(s->rootfd, folders[i], false, NULL);
-		_cleanup_closedir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+		_cleanup_close_ int fd = fs_open_dir(s->rootfd, folders[i], false, NULL);
+		_cleanup_closedir_ DIR *dir = fdopendir_steal(&fd);
 		struct dirent *e;
 
 		while (dir && (e = readdir(dir))) {

@@ -47,8 +47,8 @@ static void row(struct json_object *o, int width)
 int verb_flows(struct srctl *s, const char *unused)
 {
 	struct winsize w = { 0 };
-	int fd = agent_request(s, s->follow ? "{\"request\":\"flows\",\"follow\":true}\n" : "{\"request\":\"flows\"}\n");
-	_cleanup_fclose_ FILE *in = fd < 0 ? NULL : fdopen(fd, "r");
+	_cleanup_close_ int fd = agent_request(s, s->follow ? "{\"request\":\"flows\",\"follow\":true}\n" : "{\"request\":\"flows\"}\n");
+	_cleanup_fclose_ FILE *in = fdopen_steal(&fd, "r");
 	_cleanup_free_ char *line = NULL;
 	int width = 399, rc = EXIT_DONE;
 	size_t size = 0;
