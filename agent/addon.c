@@ -16,7 +16,8 @@
 #include "lib/protojson.h"
 #include "lib/schema.h"
 
-#define GRACE_US 5000000u
+#define GRACE_US     5000000u
+#define RECONCILE_US 60000000u
 
 static uint64_t now_us(void)
 {
@@ -51,7 +52,7 @@ struct addon *addon_get(struct agent *a, const char *id, bool make)
 	d->agent = a;
 	snprintf(d->id, sizeof(d->id), "%s", id);
 	snprintf(d->unit, sizeof(d->unit), SR_UNIT_PREFIX "%s.service", id);
-	d->backoff = (struct backoff){ .min_us = 5000000, .max_us = 300000000 };
+	d->backoff = (struct backoff){ .min_us = 5000000, .max_us = RECONCILE_US };
 	d->ipc.fd = -1;
 	d->ipc.last_ping_ms = -1;
 	d->changed_at = time(NULL);
@@ -326,14 +327,17 @@ static int on_call_done(sd_bus_message *m, void *userdata, sd_bus_error *e)
 	d->call_slot = sd_bus_slot_unref(d->call_slot);
 	d->facts.call_pending = false;
 	d->facts.call_failed = result != UPDATER_OK && result != UPDATER_BUSY;
+	d->facts.start_failed = result == UPDATER_FAILED;
 	if (result == UPDATER_OK) {
 		complain(&d->call_error, "");
 		backoff_reset(&d->backoff);
 		d->blocked_until_us = now_us() + 5000000; /* the unit's own news comes first */
 	} else {
 		complain(&d->call_error, error->message ? error->message : error->name);
-		d->refused = result == UPDATER_REFUSED;
-		d->blocked_until_us = now_us() + (result == UPDATER_BUSY ? 1000000 : backoff_next(&d->backoff));
+		/* What was refused may be repaired by hand: asked again once in a reconcile interval. */
+		d->blocked_until_us = now_us() + (result == UPDATER_BUSY    ? 1000000 :
+						  result == UPDATER_REFUSED ? RECONCILE_US :
+									      backoff_next(&d->backoff));
 	}
 	addon_refresh(d);
 	return 0;

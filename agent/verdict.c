@@ -117,7 +117,7 @@ struct verdict verdict_of(const struct addon_facts *f)
 		v.drift |= bit(DRIFT_CONFIG_REJECTED);
 	if (f->capability_missing)
 		v.drift |= bit(DRIFT_CAPABILITY_MISSING);
-	if (active_state_is(&f->unit, "failed"))
+	if (active_state_is(&f->unit, "failed") || (!running && f->start_failed))
 		v.drift |= bit(DRIFT_UNIT_FAILED);
 
 	if (!running) {

@@ -40,6 +40,7 @@ struct addon_facts {
 	bool call_pending;           /* the updater is at work */
 	bool call_blocked;           /* back-off after a failure runs, or it refused this very assignment */
 	bool call_failed;            /* the last call failed and nothing succeeded since */
+	bool start_failed;           /* … because the unit did not start, or did not run as it should */
 	struct unit_facts unit;
 	bool has_socket;             /* the manifest names one */
 	bool connected, config_acked;

@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
-#include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,19 +32,20 @@ static int start(const char *const argv[], int output, pid_t *pid)
 /* All of it, so that the program can end; kept is what fits. */
 static void drain(int fd, char *out, size_t size)
 {
-	char rest[256];
+	char part[512];
 	size_t used = 0;
 
 	for (;;) {
-		bool keep = used + 1 < size;
-		ssize_t n = read(fd, keep ? out + used : rest, keep ? size - 1 - used : sizeof(rest));
+		ssize_t n = read(fd, part, sizeof(part));
+		size_t keep;
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
 			break;
-		if (keep)
-			used += (size_t)n;
+		keep = (size_t)n < size - 1 - used ? (size_t)n : size - 1 - used;
+		memcpy(out + used, part, keep);
+		used += keep;
 	}
 	out[used] = '\0';
 }

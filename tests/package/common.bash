@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-# For the package tests: one booted container a file.
+# For the package tests: one container a file. FAMILY says which packages are under test: deb (the default) or rpm.
 # shellcheck shell=bash
+
+FAMILY=${FAMILY:-deb}
+UPDATER=/usr/libexec/serviceradar/agent-updater
+PAYLOAD=/usr/lib/serviceradar/addons/netprobe
+export UPDATER PAYLOAD
 
 TOP=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
 CT=$TOP/tests/lib/ct
@@ -8,6 +13,43 @@ export TOP CT
 
 in_ct() { "$CT" exec "$NAME" "$@"; }
 sh_ct() { "$CT" exec "$NAME" bash -c "$1"; }
+
+# prepare_repo: a repository of the packages under test; containers see it as /srv/repo.
+prepare_repo() {
+	REPO=$TOP/build/check/repo-$FAMILY-$NAME
+	if [ "$FAMILY" = deb ]; then
+		"$TOP/tests/lib/repo" "$TOP/build/deb" "$REPO"
+	else
+		rm -rf "$REPO"
+		mkdir -p "$REPO"
+		cp "$TOP"/build/rpm/*."$(uname -m)".rpm "$REPO"
+		createrepo_c -q "$REPO"
+	fi
+}
+
+# use_repo RUN...: tells the container's apt of it, by way of RUN (in_ct, or ct chroot). dnf knows it from the start.
+use_repo() {
+	[ "$FAMILY" = rpm ] || "$@" sh -c 'echo "deb [trusted=yes] file:/srv/repo ./" >/etc/apt/sources.list && apt-get -q update'
+}
+
+# pkg_in RUN... -- install|reinstall|remove|purge PACKAGE...: by the distribution's tool. rpm knows no purge.
+pkg_in() {
+	local run=()
+	while [ "$1" != -- ]; do run+=("$1"); shift; done
+	shift
+	local verb=$1
+	shift
+	case $FAMILY-$verb in
+	deb-reinstall) "${run[@]}" apt-get -q -y install --reinstall "$@" ;;
+	deb-*) "${run[@]}" apt-get -q -y "$verb" "$@" ;;
+	rpm-purge) "${run[@]}" dnf -q -y --releasever=9 remove "$@" ;;
+	rpm-*) "${run[@]}" dnf -q -y --releasever=9 "$verb" "$@" ;;
+	esac
+}
+pkg() { pkg_in in_ct -- "$@"; }
+
+# apt starts what it installs; an RPM distribution leaves that to the administrator or the next boot.
+start_agent() { [ "$FAMILY" = deb ] || in_ct systemctl start serviceradar-agent; }
 
 # until_ok SECONDS COMMAND...: polls until it succeeds.
 until_ok() {
@@ -32,6 +74,7 @@ status_is() {
 drift_has() {
 	in_ct python3 -c 'import json,sys; d=json.load(open("/run/serviceradar/addons/netprobe.json")); sys.exit(sys.argv[1] not in [x["reason"] for x in d["drift"]])' "$1"
 }
+# shellcheck disable=SC2329 # called by until_ok
 drift_none() {
 	in_ct python3 -c 'import json,sys; d=json.load(open("/run/serviceradar/addons/netprobe.json")); sys.exit(len(d["drift"]) != 0)'
 }

@@ -30,6 +30,12 @@ static void np_6_each_cause_has_its_reason_and_clears(void **state)
 	assert_true(drift_has(verdict_of(&f).drift, DRIFT_IPC_DISCONNECTED));
 	assert_int_equal(verdict_of(&f).state, STATE_DEGRADED);
 	f = healthy();
+	f.connected = false;
+	f.call_failed = f.start_failed = true;
+	snprintf(f.unit.active_state, sizeof(f.unit.active_state), "inactive");
+	assert_true(drift_has(verdict_of(&f).drift, DRIFT_UNIT_FAILED));
+	assert_int_equal(verdict_of(&f).state, STATE_FAILED);
+	f = healthy();
 	f.config_invalid = true;
 	assert_true(drift_has(verdict_of(&f).drift, DRIFT_CONFIG_REJECTED));
 	f = healthy();

@@ -1,17 +1,15 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# The Debian packages on a booted system, installed by apt from a local repository. The tests go on from each other: a
-# life of an installation from the first package to the purge.
+# The packages on a booted system, installed by apt or dnf (FAMILY) from a local repository. The tests go on from each other:
+# a life of an installation from the first package to the purge.
 
 load common
-NAME=sr-deb
+NAME=sr-life-${FAMILY:-deb}
 
 setup_file() {
-	local root
-	"$TOP/tests/lib/repo" "$TOP/build/deb" "$TOP/build/check/repo"
-	root=$("$TOP/tests/lib/rootfs" deb)
-	"$CT" up "$NAME" "$root" --bind-ro="$TOP/build/check/repo:/srv/repo"
-	sh_ct 'echo "deb [trusted=yes] file:/srv/repo ./" >/etc/apt/sources.list && apt-get -q update'
+	prepare_repo
+	"$CT" up "$NAME" "$("$TOP/tests/lib/rootfs" "$FAMILY")" --bind-ro="$REPO:/srv/repo"
+	use_repo in_ct
 	sh_ct 'find /etc /usr /var /run -xdev \( -path /var/lib/apt -o -path /var/cache -o -path /var/log \) -prune -o -print | sort >/tmp/before'
 }
 
@@ -19,10 +17,9 @@ teardown_file() {
 	"$CT" down "$NAME"
 }
 
-apt() { in_ct apt-get -q -y "$@"; }
-
 @test "NP-4 the base package alone holds nothing of netprobe" {
-	apt install serviceradar-agent
+	pkg install serviceradar-agent
+	start_agent
 	run sh_ct "find / -xdev -name '*netprobe*' -not -path '/proc/*' -not -path '/srv/*' -not -path '/var/lib/apt/*'"
 	[ "$output" = "" ]
 	run in_ct getcap -r /usr /var /etc
@@ -33,11 +30,13 @@ apt() { in_ct apt-get -q -y "$@"; }
 }
 
 @test "PK-1 netprobe is dormant after install" {
-	apt install serviceradar-netprobe
+	pkg install serviceradar-netprobe
 	run in_ct systemctl is-active serviceradar-netprobe.service serviceradar-netprobe.socket
 	[ "$output" = $'inactive\ninactive' ]
-	run in_ct getcap -r /usr /var
-	[ "$output" = "" ]
+	if [ "$FAMILY" = deb ]; then # rpm carries capabilities in the package itself
+		run in_ct getcap -r /usr /var
+		[ "$output" = "" ]
+	fi
 	until_ok 5 status_is state installed
 }
 
@@ -45,9 +44,9 @@ apt() { in_ct apt-get -q -y "$@"; }
 	in_ct srctl addon enable netprobe
 	[ "$(in_ct systemctl is-enabled serviceradar-netprobe.service)" = enabled ]
 	[ "$(in_ct systemctl show -P User serviceradar-netprobe)" = serviceradar ]
-	run in_ct getcap /usr/lib/serviceradar/addons/netprobe/serviceradar-netprobe
+	run in_ct getcap "$PAYLOAD/serviceradar-netprobe"
 	[[ "$output" == *cap_net_raw*cap_perfmon*cap_bpf=ep* ]]
-	[ "$(in_ct stat -c '%U:%G %a' /usr/lib/serviceradar/addons/netprobe/serviceradar-netprobe)" = "root:serviceradar 750" ]
+	[ "$(in_ct stat -c '%U:%G %a' "$PAYLOAD/serviceradar-netprobe")" = "root:serviceradar 750" ]
 	status_is state active
 	status_is grant_mode file+ambient
 }
@@ -135,13 +134,60 @@ apt() { in_ct apt-get -q -y "$@"; }
 	in_ct systemctl unmask serviceradar-netprobe.service serviceradar-netprobe.socket
 	in_ct systemctl start serviceradar-netprobe.socket serviceradar-netprobe.service
 	until_ok 10 drift_none
-	in_ct setcap -r /usr/lib/serviceradar/addons/netprobe/serviceradar-netprobe
+	in_ct setcap -r "$PAYLOAD/serviceradar-netprobe"
 	until_ok 65 drift_has capability_missing
-	in_ct /usr/libexec/serviceradar/agent-updater grant netprobe
+	in_ct "$UPDATER" grant netprobe
 	until_ok 65 drift_none
 }
 
-@test "bad input: one clear line naming file, key and value; nothing changes" {
+@test "NP-6 drift: another version wanted; a platform, an agent that the payload does not fit" {
+	sh_ct 'cp -p /etc/serviceradar/addons.d/netprobe.json /root/good.json
+		sed "0,/{/s//{ \"version\": \"9.9.9\",/" /root/good.json >/etc/serviceradar/addons.d/netprobe.json'
+	until_ok 5 drift_has version_mismatch
+	sh_ct 'cat /root/good.json >/etc/serviceradar/addons.d/netprobe.json'
+	until_ok 5 drift_none
+	sh_ct "cp -p $PAYLOAD/addon.yaml /root/"
+	local change reason
+	while read -r change reason; do
+		sh_ct "sed '$change' /root/addon.yaml >$PAYLOAD/addon.yaml && ! cmp -s /root/addon.yaml $PAYLOAD/addon.yaml"
+		until_ok 65 drift_has "$reason"
+		status_is state unsupported
+	done <<-'T'
+		s,linux/a,linux/x,; arch_unsupported
+		s,linux/a,plan9/a,g platform_unsupported
+		s,base_agent:.*,base_agent:\x20">=99.0.0", base_agent_too_old
+	T
+	sh_ct "cp -p /root/addon.yaml $PAYLOAD/addon.yaml"
+	until_ok 65 drift_none
+	until_ok 5 status_is state active
+}
+
+@test "NP-6 drift: the unit fails; the daemon hangs; active without an assignment" {
+	local pid
+	sh_ct 'mkdir -p /run/systemd/system/serviceradar-netprobe.service.d
+		printf "[Service]\nExecStart=\nExecStart=/bin/false\nRestart=no\n" >/run/systemd/system/serviceradar-netprobe.service.d/broken.conf
+		systemctl daemon-reload; systemctl restart serviceradar-netprobe || :'
+	until_ok 10 drift_has unit_failed
+	sh_ct 'rm -r /run/systemd/system/serviceradar-netprobe.service.d; systemctl daemon-reload'
+	until_ok 65 drift_none
+	pid=$(main_pid serviceradar-netprobe)
+	in_ct kill -STOP "$pid"
+	until_ok 60 drift_has ipc_disconnected
+	in_ct kill -CONT "$pid" || : # or systemd's watchdog was first
+	until_ok 30 drift_none
+	# Without its helper the agent cannot bring this one down: it says so.
+	in_ct srctl addon disable netprobe
+	sh_ct 'systemctl stop serviceradar-updater; systemctl mask --runtime serviceradar-updater; rm /etc/serviceradar/addons.d/netprobe.json'
+	in_ct "$UPDATER" activate netprobe
+	until_ok 10 drift_has unassigned_but_active
+	in_ct systemctl unmask --runtime serviceradar-updater
+	until_ok 65 drift_none
+	run in_ct systemctl is-active serviceradar-netprobe
+	[ "$output" = inactive ]
+	in_ct srctl addon enable netprobe
+}
+
+@test "NP-6 bad input: one clear line naming file, key and value; nothing changes" {
 	local pid
 	pid=$(main_pid serviceradar-netprobe)
 	sh_ct 'echo "not json" >/etc/serviceradar/addons.d/other.json'
@@ -166,10 +212,10 @@ apt() { in_ct apt-get -q -y "$@"; }
 }
 
 @test "PK-1 reinstall keeps it enabled, running and granted" {
-	apt install --reinstall serviceradar-agent serviceradar-netprobe
+	pkg reinstall serviceradar-agent serviceradar-netprobe
 	until_ok 10 status_is state active
 	[ "$(in_ct systemctl is-active serviceradar-netprobe)" = active ]
-	run in_ct getcap /usr/lib/serviceradar/addons/netprobe/serviceradar-netprobe
+	run in_ct getcap "$PAYLOAD/serviceradar-netprobe"
 	[[ "$output" == *cap_bpf* ]]
 }
 
@@ -184,13 +230,13 @@ apt() { in_ct apt-get -q -y "$@"; }
 }
 
 @test "DL-3 a manifest with a capability outside the allowlist is refused, nothing changed" {
-	sh_ct 'cd /usr/lib/serviceradar/addons/netprobe && cp -p addon.yaml /tmp/ && sed -i s/cap_bpf/cap_sys_admin/ addon.yaml'
-	run in_ct /usr/libexec/serviceradar/agent-updater activate netprobe packaged
+	sh_ct "cd $PAYLOAD && cp -p addon.yaml /tmp/ && sed -i s/cap_bpf/cap_sys_admin/ addon.yaml"
+	run in_ct "$UPDATER" activate netprobe packaged
 	[ "$status" -eq 2 ]
 	[[ "$output" == *addon.yaml:*os_capabilities*cap_sys_admin* ]]
 	run in_ct systemctl is-active serviceradar-netprobe.service
 	[ "$output" = inactive ]
-	sh_ct 'mv /tmp/addon.yaml /usr/lib/serviceradar/addons/netprobe/'
+	sh_ct "mv /tmp/addon.yaml $PAYLOAD/"
 }
 
 @test "DL-12 payload on a nosuid mount: granted as ambient, the process has them; on noexec: refused" {
@@ -202,24 +248,60 @@ apt() { in_ct apt-get -q -y "$@"; }
 	[ $((0x$(proc_field "$(main_pid serviceradar-netprobe)" CapPrm))) -ne 0 ]
 	in_ct srctl addon disable netprobe
 	sh_ct "mount -o remount,bind,noexec $d"
-	run in_ct /usr/libexec/serviceradar/agent-updater activate netprobe
+	run in_ct "$UPDATER" activate netprobe
 	[ "$status" -eq 2 ]
 	[[ "$output" == *noexec*remount* ]]
 	sh_ct "umount $d"
 }
 
-@test "PK-1 remove keeps the assignment, installing again brings it back; purge leaves only what is documented" {
+@test "DL-12 a file system without xattrs: granted as ambient; a full one: refused, nothing changed" {
+	sh_ct "mkdir /root/payload && cp -a $PAYLOAD/. /root/payload/ && mount -t ramfs ramfs $PAYLOAD && chmod 755 $PAYLOAD && cp -a /root/payload/. $PAYLOAD/ &&
+		! setcap cap_bpf=ep $PAYLOAD/serviceradar-netprobe 2>/dev/null; systemctl stop serviceradar-updater"
 	in_ct srctl addon enable netprobe
-	apt remove serviceradar-netprobe
+	status_is grant_mode ambient
+	[ $((0x$(proc_field "$(main_pid serviceradar-netprobe)" CapPrm))) -ne 0 ]
+	in_ct srctl addon disable netprobe
+	sh_ct "umount $PAYLOAD"
+	sh_ct 'mount -t tmpfs -o size=64k,mode=0755 full /var/lib/serviceradar/addons && dd if=/dev/zero of=/var/lib/serviceradar/addons/fill bs=4k 2>/dev/null || :'
+	run in_ct "$UPDATER" activate netprobe
+	[ "$status" -eq 2 ]
+	[[ "$output" == *"No space left"* ]]
+	run in_ct systemctl is-active serviceradar-netprobe.service
+	[ "$output" = inactive ]
+	sh_ct 'umount /var/lib/serviceradar/addons; systemctl stop serviceradar-updater'
+}
+
+@test "a killed activation is undone by recover, which may be repeated" {
+	sh_ct 'mkdir -p /run/systemd/system/serviceradar-netprobe.service.d
+		printf "[Service]\nExecStartPre=/bin/sleep 60\nTimeoutStartSec=100\n" >/run/systemd/system/serviceradar-netprobe.service.d/slow.conf
+		systemctl stop serviceradar-agent'
+	sh_ct "systemd-run -q --unit=activation $UPDATER activate netprobe"
+	until_ok 10 sh_ct '[ "$(systemctl is-active serviceradar-netprobe.service)" = activating ]'
+	in_ct systemctl kill --signal=KILL activation
+	sh_ct '[ -s /var/lib/serviceradar/addons/netprobe/journal ]'
+	in_ct "$UPDATER" recover
+	in_ct "$UPDATER" recover
+	sh_ct '[ ! -e /var/lib/serviceradar/addons/netprobe/journal ] && [ ! -e /var/lib/serviceradar/addons/netprobe/current ]'
+	run in_ct systemctl is-active serviceradar-netprobe.service serviceradar-netprobe.socket
+	[ "$output" = $'inactive\ninactive' ]
+	sh_ct 'rm -r /run/systemd/system/serviceradar-netprobe.service.d; systemctl daemon-reload; systemctl start serviceradar-agent'
+}
+
+@test "PK-1 NP-6 remove keeps the assignment, installing again brings it back; purge leaves only what is documented" {
+	in_ct srctl addon enable netprobe
+	pkg remove serviceradar-netprobe
+	until_ok 65 drift_has assigned_not_installed
 	run in_ct systemctl is-active serviceradar-netprobe.service
 	[ "$output" = inactive ]
 	sh_ct '[ -e /etc/serviceradar/addons.d/netprobe.json ]'
-	apt install serviceradar-netprobe
+	pkg install serviceradar-netprobe
 	until_ok 15 status_is state active
-	apt purge serviceradar-netprobe serviceradar-agent
+	pkg purge serviceradar-netprobe serviceradar-agent
 	until_ok 60 sh_ct '! systemctl is-active serviceradar-updater' # it ends when idle
 	sh_ct 'find /etc /usr /var /run -xdev \( -path /var/lib/apt -o -path /var/cache -o -path /var/log \) -prune -o -print | sort >/tmp/after'
 	run sh_ct "comm -13 /tmp/before /tmp/after | grep -i -e serviceradar -e netprobe | grep -v -e /run/systemd/ -e /var/tmp/systemd-private-"
+	# rpm knows no purge: configuration, state and events stay, as the manual says.
+	[ "$FAMILY" = deb ] || output=$(grep -v -E '^(/etc|/var/lib|/run)/serviceradar(/|$)' <<<"$output" || :)
 	echo "$output"
 	[ "$output" = "" ]
 	run in_ct systemctl is-active serviceradar-agent serviceradar-netprobe
