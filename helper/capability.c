@@ -75,33 +75,6 @@ static int check_bounds(struct updater *u, const struct manifest *m)
 	return 0;
 }
 
-int capability_preflight(struct updater *u, const struct payload *p, enum grant_mode *mode)
-{
-	struct statvfs fs;
-	caps_mask mask;
-	bool effective;
-	char mount[1024];
-	int r = check_bounds(u, &p->manifest);
-
-	*mode = GRANT_NONE;
-	if (r < 0)
-		return r;
-	if (fstatvfs(p->binary, &fs) < 0)
-		return error_set(&u->err, -errno, "%s: %s", p->path, strerror(errno));
-	if (fs.f_flag & ST_NOEXEC) {
-		mount_of(p->path, mount, sizeof(mount));
-		return error_set(&u->err, -EPERM,
-				 "%s: %s is mounted noexec, nothing can be started from there: remount it with exec (mount -o remount,exec %s)",
-				 p->path, mount, mount);
-	}
-	*mode = GRANT_FILE_AND_AMBIENT;
-	if (!p->manifest.requires.os_capabilities)
-		*mode = GRANT_NONE;
-	else if ((fs.f_flag & ST_NOSUID) || caps_get_file(p->binary, &mask, &effective, NULL) < 0)
-		*mode = GRANT_AMBIENT;
-	return 0;
-}
-
 struct ownership {
 	uid_t uid;
 	gid_t gid;
@@ -165,6 +138,36 @@ static int wanted_ownership(struct updater *u, const struct payload *p, struct o
 		return 0;
 	if (fs_lookup_user(u->root, run_as, NULL, &o->gid) < 0)
 		return error_set(&u->err, -EPERM, "%s: run_as: there is no user %s: systemd-sysusers makes it", p->manifest.id, run_as);
+	return 0;
+}
+
+int capability_preflight(struct updater *u, const struct payload *p, enum grant_mode *mode)
+{
+	struct ownership owner;
+	struct statvfs fs;
+	caps_mask mask;
+	bool effective;
+	char mount[1024];
+	int r = check_bounds(u, &p->manifest);
+
+	*mode = GRANT_NONE;
+	if (r == 0)
+		r = wanted_ownership(u, p, &owner);
+	if (r < 0)
+		return r;
+	if (fstatvfs(p->binary, &fs) < 0)
+		return error_set(&u->err, -errno, "%s: %s", p->path, strerror(errno));
+	if (fs.f_flag & ST_NOEXEC) {
+		mount_of(p->path, mount, sizeof(mount));
+		return error_set(&u->err, -EPERM,
+				 "%s: %s is mounted noexec, nothing can be started from there: remount it with exec (mount -o remount,exec %s)",
+				 p->path, mount, mount);
+	}
+	*mode = GRANT_FILE_AND_AMBIENT;
+	if (!p->manifest.requires.os_capabilities)
+		*mode = GRANT_NONE;
+	else if ((fs.f_flag & ST_NOSUID) || caps_get_file(p->binary, &mask, &effective, NULL) < 0)
+		*mode = GRANT_AMBIENT;
 	return 0;
 }
 

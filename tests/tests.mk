@@ -23,19 +23,13 @@ check-unit: $(UNIT_TESTS)
 
 .PHONY: check-unit
 
-LIVE := $(wildcard tests/live/*.bats)
-PACKAGE := $(wildcard tests/package/*.bats)
-
-## check-package: the packages in booted containers (as root)
-check-package: deb
-	$(Q)tests/lib/bats.sh $(BUILD)/check $(PACKAGE)
-
 ## check: install what is needed, build with both compilers, run every test (as root)
 check: deps
 	$(Q)$(MAKE) --no-print-directory WERROR=1 CC=clang BUILD=$(BUILD)/clang all
 	$(Q)$(MAKE) --no-print-directory WERROR=1 all
-	$(Q)$(MAKE) --no-print-directory lint-shell
+	$(Q)$(MAKE) --no-print-directory lint-shell lint-man lint-c
 	$(Q)$(MAKE) --no-print-directory deb
+	$(Q)$(MAKE) --no-print-directory rpm
 	$(Q)tests/lib/check.sh $(BUILD)
 
 .PHONY: check

@@ -7,9 +7,8 @@ shift
 mkdir -p "$results"
 failed=0
 for file in "$@"; do
-	tap=$results/bats-$(echo "$file" | tr / -).tap
-	{ bats --tap "$file" || echo "not ok - $file ended with status $?"; } >"$tap" 2>&1 3>&1
-	cat "$tap"
-	! grep -q '^not ok' "$tap" || failed=1
+	tap=$results/bats-${FAMILY:-any}-$(echo "$file" | tr / -).tap
+	bats --tap "$file" >"$tap" 2>&1 3>&1 || failed=1
+	sed "s/^ok [0-9]*/&${FAMILY:+ $FAMILY:}/; s/^not ok [0-9]*/&${FAMILY:+ $FAMILY:}/" "$tap"
 done
 exit "$failed"

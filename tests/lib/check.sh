@@ -1,17 +1,36 @@
-#!/bin/sh
+#!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# check.sh BUILD: every test, and at the end one line that adds them up.
-set -u
+# check.sh BUILD: every test, and at the end one line that adds them up. What needs no other's machine runs side by side.
+set -uo pipefail
 build=$1
 results=$build/check
 failed=0
 rm -rf "$results"
 mkdir -p "$results"
+export BUILD=$build
+
+tests/coverage || failed=1
 make --no-print-directory WERROR=1 check-unit || failed=1
-tests/lib/bats.sh "$results" tests/package/*.bats || failed=1
-cat "$results"/*.tap | awk '
-	/^ok .*# [Ss][Kk][Ii][Pp]/ { skipped++; next }
-	/^ok /     { passed++ }
-	/^not ok / { failed++ }
-	END { printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped; exit failed > 0 || passed == 0 }' || failed=1
+# The root file systems are made one after the other, not by the first tests.
+for family in deb rpm; do tests/lib/rootfs "$family" >/dev/null || failed=1; done
+
+# at_once NAME=FAMILY:FILE...: bats files side by side; each one's output is shown whole when it has ended.
+at_once() {
+	local pids=() logs=() i
+	for i in "$@"; do
+		logs+=("$results/$(tr / - <<<"${i//:/-}").log")
+		FAMILY=${i%%:*} tests/lib/bats.sh "$results" "${i#*:}" >"${logs[-1]}" 2>&1 &
+		pids+=($!)
+	done
+	for i in "${!pids[@]}"; do
+		wait "${pids[$i]}" || failed=1
+		cat "${logs[$i]}"
+	done
+}
+at_once deb:tests/package/life.bats rpm:tests/package/life.bats
+at_once deb:tests/package/offline.bats rpm:tests/package/offline.bats
+at_once deb:tests/package/deb.bats any:tests/package/lint.bats
+for file in tests/live/*.bats; do tests/lib/bats.sh "$results" "$file" || failed=1; done
+
+tests/lib/summary "$results"/*.tap || failed=1
 exit "$failed"
