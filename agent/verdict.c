@@ -82,6 +82,8 @@ static struct verdict not_wanted(const struct addon_facts *f)
 	if (unit_running(&f->unit) || unit_starting(&f->unit) || (!f->unit.known && f->connected)) {
 		v.state = STATE_ACTIVE;
 		v.drift = bit(DRIFT_UNASSIGNED_BUT_ACTIVE);
+	} else if (f->call_pending || active_state_is(&f->unit, "deactivating")) {
+		v.state = STATE_ACTIVE; /* not gone yet */
 	}
 	return v;
 }

@@ -19,6 +19,22 @@ static struct addon_facts healthy(void)
 	};
 }
 
+static void np_3_disabled_only_when_nothing_is_left(void **state)
+{
+	struct addon_facts f = healthy();
+
+	(void)state;
+	f.enabled = f.connected = false;
+	snprintf(f.unit.active_state, sizeof(f.unit.active_state), "deactivating");
+	assert_int_equal(verdict_of(&f).state, STATE_ACTIVE);
+	snprintf(f.unit.active_state, sizeof(f.unit.active_state), "inactive");
+	f.call_pending = true;
+	assert_int_equal(verdict_of(&f).state, STATE_ACTIVE);
+	f.call_pending = false;
+	assert_int_equal(verdict_of(&f).state, STATE_DISABLED);
+	assert_int_equal(verdict_of(&f).drift, 0);
+}
+
 static void np_6_each_cause_has_its_reason_and_clears(void **state)
 {
 	struct addon_facts f = healthy();
@@ -132,6 +148,7 @@ static void backoff_doubles_to_its_limit(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(np_3_disabled_only_when_nothing_is_left),
 		cmocka_unit_test(np_6_each_cause_has_its_reason_and_clears),
 		cmocka_unit_test(np_3_disabled_is_deactivated),
 		cmocka_unit_test(dormant_until_assigned_then_activated),
