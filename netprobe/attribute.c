@@ -185,6 +185,11 @@ void attribution_close(struct attribution *a)
 	free(a);
 }
 
+int attribution_fd(const struct attribution *a)
+{
+	return ring_buffer__epoll_fd(a->ring);
+}
+
 int attribution_drain(struct attribution *a)
 {
 	return ring_buffer__consume(a->ring);

@@ -24,6 +24,9 @@ void attribution_close(struct attribution *a);
 /* Stops or resumes the events; what is in the ring stays. Resuming needs the capabilities again. */
 int attribution_enable(struct attribution *a, bool on, struct error *err);
 
+/* Readable when the ring buffer is more than half full; it stays the attribution's. */
+int attribution_fd(const struct attribution *a);
+
 /* Hands every event that is in the ring buffer to the callback. Returns how many, or a negative errno. */
 int attribution_drain(struct attribution *a);
 

@@ -20,8 +20,9 @@
 #include "netprobe/privilege.h"
 #include "netprobe/socket.h"
 
-#define TICK_USEC     50000u          /* the ring buffer is looked at this often: events do not wake us */
-#define BATCH_USEC    200000u         /* with one tick on top an event waits at most 250 ms */
+#define TICK_USEC     50000u          /* the ring buffer is looked at this often: events do not wake us … */
+#define IDLE_USEC     200000u         /* … and this often when nothing happened for a second */
+#define BATCH_USEC    150000u         /* an event older than this at a tick is sent: none waits longer than 250 ms */
 #define REPORT_USEC   (60u * 1000000) /* counters are logged at most this often */
 #define FRAMES_A_TURN 16              /* requests taken before others get their turn */
 
@@ -29,14 +30,14 @@ typedef Serviceradar__Agent__Netprobe__V1__PingAck PingAck;
 
 struct server {
 	sd_event *event;
-	sd_event_source *listen_source, *client_source, *tick_source;
+	sd_event_source *listen_source, *client_source, *tick_source, *ring_source;
 	int listen_fd;
 	struct client client;
 	struct attribution *attribution;
 	const char *unavailable;
 	VisibilityConfig *config;
 	struct event_queue queue;
-	uint64_t waiting_since, reported_at;
+	uint64_t waiting_since, busy_until, reported_at;
 	uint64_t delivered, discarded;  /* discarded: while a config switches attribution off */
 	uint64_t lost_told;             /* of the lost ones, how many a batch has told of */
 	uint64_t reported_lost, refused_configs;
@@ -91,7 +92,7 @@ void server_event(const struct attribution_event *event, void *server)
 		return;
 	}
 	if (s->queue.count == 0)
-		s->waiting_since = now_usec(s);
+		s->waiting_since = event->time_ns / 1000;
 	(void)events_push(&s->queue, event);
 }
 
@@ -415,28 +416,40 @@ static int on_connection(sd_event_source *source, int listen_fd, uint32_t revent
 	return 0;
 }
 
+static void take_events(struct server *s)
+{
+	if (s->attribution && attribution_drain(s->attribution) > 0)
+		s->busy_until = now_usec(s) + 1000000;
+	if (s->client.fd < 0)
+		return;
+	if (send_events(s) < 0)
+		disconnect(s, "connection lost");
+	else
+		watch(s);
+}
+
+static int on_ring(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+	(void)source;
+	(void)fd;
+	(void)revents;
+	take_events(userdata);
+	return 0;
+}
+
 static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct server *s = userdata;
 	uint64_t now = now_usec(s);
-	int r = 0;
 
 	(void)usec;
-	if (s->attribution)
-		(void)attribution_drain(s->attribution);
-	if (s->client.fd >= 0) {
-		r = send_events(s);
-		if (r < 0)
-			disconnect(s, "connection lost");
-		else
-			watch(s);
-	}
+	take_events(s);
 	if (lost(s) != s->reported_lost && now - s->reported_at >= REPORT_USEC) {
 		s->reported_lost = lost(s);
 		s->reported_at = now;
 		report(s, "events were lost");
 	}
-	(void)sd_event_source_set_time(source, now + TICK_USEC);
+	(void)sd_event_source_set_time(source, now + (now < s->busy_until ? TICK_USEC : IDLE_USEC));
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
@@ -458,6 +471,8 @@ int server_new(struct server **out, sd_event *event, int listen_fd, struct attri
 	r = sd_event_add_io(event, &s->listen_source, listen_fd, EPOLLIN, on_connection, s);
 	if (r >= 0)
 		r = sd_event_add_time_relative(event, &s->tick_source, CLOCK_MONOTONIC, TICK_USEC, 5000, on_tick, s);
+	if (r >= 0 && attribution)
+		r = sd_event_add_io(event, &s->ring_source, attribution_fd(attribution), EPOLLIN, on_ring, s);
 	if (r >= 0 && config && !config->enabled && attribution)
 		r = attribution_enable(attribution, false, NULL);
 	if (r < 0) {
@@ -476,6 +491,7 @@ void server_free(struct server *s)
 	report(s, "stopped");
 	sd_event_source_disable_unref(s->listen_source);
 	sd_event_source_disable_unref(s->tick_source);
+	sd_event_source_disable_unref(s->ring_source);
 	close(s->listen_fd);
 	events_free(&s->queue);
 	if (s->config)

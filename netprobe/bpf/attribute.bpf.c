@@ -45,7 +45,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 1 << 20);
+	__uint(max_entries, EVENT_RING_BYTES);
 } events SEC(".maps");
 
 struct {
@@ -147,8 +147,10 @@ static __always_inline void emit(struct socket_state *s, struct sock *sk, __u8 k
 	__builtin_memcpy(e->local, s->local, sizeof(e->local));
 	__builtin_memcpy(e->remote, s->remote, sizeof(e->remote));
 	__builtin_memcpy(e->comm, s->owner.comm, sizeof(e->comm));
-	/* Waking the daemon for each event costs 20 % of the connection rate; it looks by itself. */
-	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
+	/* Waking the daemon for each event costs 20 % of the connection rate; it looks by itself, and is woken when that
+	 * would be too late. */
+	bpf_ringbuf_submit(e, bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) > EVENT_RING_BYTES / 2 ? BPF_RB_FORCE_WAKEUP :
+												     BPF_RB_NO_WAKEUP);
 }
 
 static __always_inline int on_close(struct sock *sk, int old_state)

@@ -7,6 +7,7 @@
 #endif
 
 #define EVENT_COMM_BYTES  16
+#define EVENT_RING_BYTES  (1024 * 1024)
 #define EVENT_CPUS_MAX    1024 /* a CPU above shares the last slot; slots are added to atomically */
 
 /* Numbers of FlowAttributionEvent.event_kind. */
