@@ -13,6 +13,20 @@
 #include "lib/json.h"
 #include "lib/protojson.h"
 
+struct shown {
+	char text[65];
+};
+
+/* For the message: it becomes a protobuf string, which must be UTF-8, and what a client sent as a string may be any bytes. */
+static struct shown shown(const char *value)
+{
+	struct shown s = { .text = "" };
+
+	for (size_t i = 0; value[i] && i < sizeof(s.text) - 1; i++)
+		s.text[i] = value[i] >= ' ' && value[i] <= '~' ? value[i] : '?';
+	return s;
+}
+
 static int check_interface(const char *name, size_t i, struct error *err)
 {
 	if (!*name)
@@ -21,7 +35,8 @@ static int check_interface(const char *name, size_t i, struct error *err)
 		return error_set(err, -EINVAL, "capture_interfaces[%zu]: \"%s\": interfaces are listed by name, there is no wildcard",
 				 i, name);
 	if (strlen(name) >= IF_NAMESIZE || if_nametoindex(name) == 0)
-		return error_set(err, -EINVAL, "capture_interfaces[%zu]: \"%.64s\": no such interface on this host", i, name);
+		return error_set(err, -EINVAL, "capture_interfaces[%zu]: \"%s\": no such interface on this host", i,
+				 shown(name).text);
 	return 0;
 }
 
@@ -42,10 +57,10 @@ int config_check(const VisibilityConfig *config, struct error *err)
 	}
 	for (size_t i = 0; i < config->n_device_bindings; i++)
 		if (!address_valid(config->device_bindings[i]->ip))
-			return error_set(err, -EINVAL, "device_bindings[%zu].ip: \"%.64s\" is not an IP address", i,
-					 config->device_bindings[i]->ip);
+			return error_set(err, -EINVAL, "device_bindings[%zu].ip: \"%s\" is not an IP address", i,
+					 shown(config->device_bindings[i]->ip).text);
 	if (*config->collector_ip && !address_valid(config->collector_ip))
-		return error_set(err, -EINVAL, "collector_ip: \"%.64s\" is not an IP address", config->collector_ip);
+		return error_set(err, -EINVAL, "collector_ip: \"%s\" is not an IP address", shown(config->collector_ip).text);
 	return 0;
 }
 

@@ -17,6 +17,14 @@ $(BUILD)/$(1).o: | $(PROTO_H)
 endef
 $(foreach t,$(UNIT_SRCS),$(eval $(call unit_test,$(basename $(t)))))
 
+# A client of netprobe's socket, for tests/live.
+IPC_CLIENT := $(BUILD)/tests/ipc-client
+$(IPC_CLIENT): $(BUILD)/tests/live/ipc_client.o $(PROTO_OBJ) $(BUILD)/lib/libsr.a
+	$(say) LD $@
+	$(Q)$(CC) $(SR_CFLAGS) $(CFLAGS) $(SR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(call libs,$(UNIT_PKGS))
+$(BUILD)/tests/live/ipc_client.o: | $(PROTO_H)
+DEPS += $(BUILD)/tests/live/ipc_client.d
+
 ## check-unit: build and run the unit tests
 check-unit: $(UNIT_TESTS)
 	$(Q)tests/lib/unit.sh $(BUILD)/check $(UNIT_TESTS)
@@ -30,6 +38,7 @@ check: deps
 	$(Q)$(MAKE) --no-print-directory lint-shell lint-man lint-c
 	$(Q)$(MAKE) --no-print-directory deb
 	$(Q)$(MAKE) --no-print-directory rpm
+	$(Q)$(MAKE) --no-print-directory WERROR=1 $(BUILD)/tests/ipc-client
 	$(Q)tests/lib/check.sh $(BUILD)
 
 .PHONY: check

@@ -3,7 +3,8 @@
  *
  * SYN_SENT and LISTEN are set in the owner's own context, so the owner is read there. The passive side becomes
  * ESTABLISHED in softirq, whoever runs then: the child socket carries a clone of its listener's storage
- * (BPF_F_CLONE, net/core/bpf_sk_storage.c), and the first process that sends or receives on it takes it over. */
+ * (BPF_F_CLONE, net/core/bpf_sk_storage.c), and the first process that sends or receives on it takes it over. Where the
+ * listener is older than the daemon there is nothing to clone: that process is then the first that is known. */
 #include "vmlinux_min.h"
 
 #include <bpf/bpf_core_read.h>
@@ -34,6 +35,7 @@ struct socket_state {
 	__u8 has_owner;   /* the process is visible to the daemon */
 	__u8 reported;    /* a connect or accept event went out, so a close event has to */
 	__u8 passive;
+	__u8 unowned;     /* accepted by a listener that is older than the daemon: who it is, its first use will tell */
 };
 
 struct {
@@ -157,6 +159,8 @@ static __always_inline int on_close(struct sock *sk, int old_state)
 {
 	struct socket_state *s = bpf_sk_storage_get(&sockets, sk, NULL, 0);
 
+	if (s && s->unowned)
+		COUNT(unowned);
 	if (!s || !s->has_owner)
 		return 0;
 	if (s->reported) {
@@ -175,11 +179,15 @@ static __always_inline int on_established(struct sock *sk, int old_state)
 	struct socket_state *s = bpf_sk_storage_get(&sockets, sk, NULL, 0);
 	bool passive = old_state == TCP_SYN_RECV;
 
-	if (!s) { /* its listener is older than the daemon */
-		COUNT(unowned);
+	if (!s && passive) {
+		s = bpf_sk_storage_get(&sockets, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+		if (s)
+			s->passive = s->unowned = 1;
+		else
+			COUNT(unowned);
 		return 0;
 	}
-	if (!s->has_owner)
+	if (!s || !s->has_owner)
 		return 0;
 	take_tuple(s, sk);
 	s->passive = passive;
@@ -220,6 +228,18 @@ static __always_inline int correct_owner(struct sock *sk)
 	if (BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
 		return 0;
 	s = bpf_sk_storage_get(&sockets, sk, NULL, 0);
+	if (s && s->unowned) {
+		s->unowned = 0;
+		take_owner(s);
+		if (s->has_owner) {
+			take_tuple(s, sk);
+			s->reported = 1;
+			emit(s, sk, EVENT_ACCEPT, TCP_SYN_RECV, TCP_ESTABLISHED);
+		} else {
+			COUNT(foreign);
+		}
+		return 0;
+	}
 	if (s && s->passive && s->reported && s->owner.tgid != (__u32)(bpf_get_current_pid_tgid() >> 32)) {
 		struct socket_state user = {};
 

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ipc-client SOCKET STEP...: a client of netprobe's socket for the tests. Prints each frame as a line of JSON.
+ *   ping, apply JSON     send a request, wait for its reply (events that come before it are printed too)
+ *   reply                send a payload that is no request, wait for the reply
+ *   recv                 wait for one frame
+ *   eof                  wait until the daemon closes the connection; a frame before that is printed
+ *   oversize, garbage    send the header of a frame above 4 MiB; a frame that does not decode
+ *   half                 send half a frame and shut down
+ *   events N             print events, one a line, until there were N
+ *   drain                print events until a second passes without any
+ *   wait PATH            do nothing, not even read, until PATH exists
+ * Exit status: 0 when every step went as said, 1 when not within 10 seconds each. */
+#include <errno.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/cleanup.h"
+#include "lib/frame.h"
+#include "lib/json.h"
+#include "lib/protojson.h"
+#include "proto/netprobe.pb-c.h"
+
+#define PB(name)   Serviceradar__Agent__Netprobe__V1__##name
+#define CASE(name) SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__PAYLOAD_##name
+#define WAIT_MS    10000
+
+static int fd = -1;
+static uint64_t sequence;
+static struct frame_reader reader;
+
+static _Noreturn void die(const char *step, const char *why)
+{
+	fprintf(stderr, "ipc-client: %s: %s\n", step, why);
+	exit(1);
+}
+
+static void print_json(const ProtobufCMessage *m)
+{
+	_cleanup_json_ struct json_object *o = protojson_from_message(m);
+
+	puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+	fflush(stdout);
+}
+
+/* NULL at the connection's end or after `wait` ms. */
+static PB(NetprobeFrame) *receive(int wait, bool *end)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	const uint8_t *payload;
+	size_t length;
+	int r;
+
+	*end = false;
+	while ((r = frame_read(&reader, fd, &payload, &length)) == 0)
+		if (poll(&p, 1, wait) == 0)
+			return NULL;
+	*end = r < 0;
+	return r < 0 ? NULL : serviceradar__agent__netprobe__v1__netprobe_frame__unpack(NULL, length, payload);
+}
+
+/* Prints events one by one, anything else whole; returns the number of events. */
+static unsigned show(PB(NetprobeFrame) *f)
+{
+	unsigned n = 1;
+
+	if (f->payload_case == CASE(FLOW_ATTRIBUTION_BATCH)) {
+		n = (unsigned)f->flow_attribution_batch->n_events;
+		for (unsigned i = 0; i < n; i++)
+			print_json(&f->flow_attribution_batch->events[i]->base);
+		if (f->flow_attribution_batch->dropped_since_last)
+			printf("{\"droppedSinceLast\":%u}\n", f->flow_attribution_batch->dropped_since_last);
+	} else if (f->payload_case == CASE(FLOW_ATTRIBUTION_EVENT)) {
+		print_json(&f->flow_attribution_event->base);
+	} else {
+		print_json(&f->base);
+		n = 0;
+	}
+	return n;
+}
+
+static void send_bytes(const char *step, const void *data, size_t size)
+{
+	if (send(fd, data, size, MSG_NOSIGNAL) != (ssize_t)size)
+		die(step, strerror(errno));
+}
+
+static void send_frame(const char *step, PB(NetprobeFrame) *f)
+{
+	uint8_t header[FRAME_HEADER_BYTES];
+	size_t size;
+	_cleanup_free_ uint8_t *bytes = NULL;
+
+	f->sequence = ++sequence;
+	size = protobuf_c_message_get_packed_size(&f->base);
+	bytes = malloc(size + 1);
+	if (!bytes || frame_header(header, size) < 0)
+		die(step, "too large");
+	protobuf_c_message_pack(&f->base, bytes);
+	send_bytes(step, header, sizeof(header));
+	send_bytes(step, bytes, size);
+}
+
+static void await_reply(const char *step)
+{
+	for (;;) {
+		bool end;
+		uint64_t got;
+		PB(NetprobeFrame) *f = receive(WAIT_MS, &end);
+
+		if (!f)
+			die(step, end ? "the connection was closed" : "no reply");
+		(void)show(f);
+		got = f->sequence;
+		serviceradar__agent__netprobe__v1__netprobe_frame__free_unpacked(f, NULL);
+		if (got == sequence)
+			return;
+	}
+}
+
+static void step_ping(const char *step)
+{
+	PB(NetprobeFrame) f = SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__INIT;
+	PB(Ping) ping = SERVICERADAR__AGENT__NETPROBE__V1__PING__INIT;
+
+	ping.sent_at_unix_nano = 1;
+	f.payload_case = CASE(PING);
+	f.ping = &ping;
+	send_frame(step, &f);
+	await_reply(step);
+}
+
+static void step_reply(const char *step)
+{
+	PB(NetprobeFrame) f = SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__INIT;
+	PB(PingAck) ack = SERVICERADAR__AGENT__NETPROBE__V1__PING_ACK__INIT;
+
+	f.payload_case = CASE(PING_ACK);
+	f.ping_ack = &ack;
+	send_frame(step, &f);
+	await_reply(step);
+}
+
+static void step_apply(const char *step, const char *text)
+{
+	PB(NetprobeFrame) f = SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__INIT;
+	PB(ApplyConfig) apply = SERVICERADAR__AGENT__NETPROBE__V1__APPLY_CONFIG__INIT;
+	_cleanup_json_ struct json_object *o = NULL;
+	ProtobufCMessage *config = NULL;
+	struct error err;
+
+	if (json_parse(text, strlen(text), "apply", &o, &err) < 0 ||
+	    protojson_to_message(o, &serviceradar__agent__netprobe__v1__visibility_agent_config__descriptor, &config, &err) < 0)
+		die(step, err.text);
+	apply.config = (PB(VisibilityAgentConfig) *)config;
+	f.payload_case = CASE(APPLY_CONFIG);
+	f.apply_config = &apply;
+	send_frame(step, &f);
+	protobuf_c_message_free_unpacked(config, NULL);
+	await_reply(step);
+}
+
+/* Events until `wanted`; 0: until a second passes without any. */
+static void step_events(const char *step, unsigned wanted)
+{
+	unsigned seen = 0;
+
+	while (wanted == 0 || seen < wanted) {
+		bool end;
+		PB(NetprobeFrame) *f = receive(wanted ? WAIT_MS : 1000, &end);
+
+		if (!f && !wanted && !end)
+			return;
+		if (!f)
+			die(step, end ? "the connection was closed" : "no more events");
+		seen += show(f);
+		serviceradar__agent__netprobe__v1__netprobe_frame__free_unpacked(f, NULL);
+	}
+}
+
+static void step_recv(const char *step, bool want_end)
+{
+	bool end;
+	PB(NetprobeFrame) *f = receive(WAIT_MS, &end);
+
+	while (f && want_end) { /* what came before the end */
+		(void)show(f);
+		serviceradar__agent__netprobe__v1__netprobe_frame__free_unpacked(f, NULL);
+		f = receive(WAIT_MS, &end);
+	}
+	if (want_end ? !end : !f)
+		die(step, want_end ? "the connection stays open" : "nothing came");
+	if (f) {
+		(void)show(f);
+		serviceradar__agent__netprobe__v1__netprobe_frame__free_unpacked(f, NULL);
+	}
+}
+
+static void step_wait(const char *step, const char *path)
+{
+	for (int i = 0; access(path, F_OK) < 0; i++) {
+		const struct timespec pause = { .tv_nsec = 20000000 };
+
+		if (i > 60 * 50)
+			die(step, "nobody made the file");
+		(void)nanosleep(&pause, NULL);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static const uint8_t oversize[] = { 0x00, 0x40, 0x00, 0x01 }, garbage[] = { 0, 0, 0, 4, 0xff, 0xff, 0xff, 0xff },
+			     half[] = { 0, 0, 0, 100, 1, 2, 3 };
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+	if (argc < 3)
+		die("usage", "ipc-client SOCKET STEP...");
+	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", argv[1]);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		die(argv[1], strerror(errno));
+	{
+		struct timeval none = { .tv_usec = 1 }; /* frame_read() wants to be told when nothing is there */
+
+		(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &none, sizeof(none));
+	}
+	for (int i = 2; i < argc; i++) {
+		const char *step = argv[i], *argument = i + 1 < argc ? argv[i + 1] : "";
+
+		if (strcmp(step, "ping") == 0)
+			step_ping(step);
+		else if (strcmp(step, "reply") == 0)
+			step_reply(step);
+		else if (strcmp(step, "apply") == 0)
+			step_apply(step, argument), i++;
+		else if (strcmp(step, "recv") == 0 || strcmp(step, "eof") == 0)
+			step_recv(step, *step == 'e');
+		else if (strcmp(step, "oversize") == 0)
+			send_bytes(step, oversize, sizeof(oversize));
+		else if (strcmp(step, "garbage") == 0)
+			send_bytes(step, garbage, sizeof(garbage));
+		else if (strcmp(step, "half") == 0)
+			send_bytes(step, half, sizeof(half)), (void)shutdown(fd, SHUT_WR);
+		else if (strcmp(step, "events") == 0)
+			step_events(step, (unsigned)strtoul(argument, NULL, 10)), i++;
+		else if (strcmp(step, "drain") == 0)
+			step_events(step, 0);
+		else if (strcmp(step, "wait") == 0)
+			step_wait(step, argument), i++;
+		else
+			die(step, "no such step");
+	}
+	return 0;
+}
