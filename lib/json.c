@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/fs.h"
+#include "lib/utf8.h"
 
 static void cleanup_tokenerp(struct json_tokener **t)
 {
@@ -28,8 +29,9 @@ static void locate(const char *text, size_t offset, unsigned int *line, unsigned
 	}
 }
 
-/* A scanner for what json-c lets pass: two equal keys in one object. It runs over text that json-c accepted, so the
- * grammar holds and only strings and brackets matter. Keys are compared after unescaping, by json-c itself. */
+/* A scanner for what json-c lets pass: two equal keys in one object, strings in single quotes, NaN and its like, control
+ * characters in strings. It runs over text that json-c accepted, so brackets and commas are where they belong. Keys are
+ * compared after unescaping, by json-c itself. */
 struct keys {
 	const char *text;
 	size_t size, at;
@@ -43,6 +45,72 @@ static size_t string_end(const struct keys *k, size_t at)
 		if (k->text[at] == '\\')
 			at++;
 	return at < k->size ? at + 1 : k->size;
+}
+
+static int refuse(const struct keys *k, size_t at, const char *what)
+{
+	unsigned int line, column;
+
+	locate(k->text, at, &line, &column);
+	return error_set(k->err, -EINVAL, "%s:%u:%u: not JSON: %s", k->where, line, column, what);
+}
+
+/* RFC 8259, section 6: [ minus ] int [ frac ] [ exp ] */
+static bool is_number(const char *s, size_t n)
+{
+	const char *end = s + n;
+
+	s += s < end && *s == '-';
+	if (s < end && *s == '0')
+		s++;
+	else if (s < end && *s >= '1' && *s <= '9')
+		while (s < end && *s >= '0' && *s <= '9')
+			s++;
+	else
+		return false;
+	for (int part = 0; part < 2 && s < end; part++) {
+		const char *first;
+
+		if (part == 0 ? *s != '.' : (*s != 'e' && *s != 'E'))
+			continue;
+		s++;
+		s += part == 1 && s < end && (*s == '+' || *s == '-');
+		first = s;
+		while (s < end && *s >= '0' && *s <= '9')
+			s++;
+		if (s == first)
+			return false;
+	}
+	return s == end;
+}
+
+/* A literal or number that begins at `at`; its end goes to *end. */
+static int check_token(const struct keys *k, size_t at, size_t *end)
+{
+	const char *s = k->text + at;
+	size_t n = 0;
+
+	while (at + n < k->size && !strchr(" \t\r\n,:[]{}\"", s[n]))
+		n++;
+	*end = at + n;
+	if ((n == 4 && (memcmp(s, "true", 4) == 0 || memcmp(s, "null", 4) == 0)) || (n == 5 && memcmp(s, "false", 5) == 0) ||
+	    is_number(s, n))
+		return 0;
+	return refuse(k, at, "neither a string, a number, true, false nor null");
+}
+
+static int check_string(const struct keys *k, size_t at, size_t end)
+{
+	size_t n;
+
+	for (size_t i = at; i < end; i += n) {
+		n = utf8_length((const unsigned char *)k->text + i);
+		if (n == 0)
+			return refuse(k, i, "not UTF-8");
+		if ((unsigned char)k->text[i] < 0x20)
+			return refuse(k, i, "a control character in a string");
+	}
+	return 0;
 }
 
 static struct json_object *unescape(const struct keys *k, size_t from, size_t to)
@@ -73,7 +141,8 @@ static int check_keys(struct keys *k)
 		} else if (c == '"') {
 			size_t end = string_end(k, i);
 
-			if (depth > 0 && expect_key[depth]) {
+			r = check_string(k, i, end);
+			if (r == 0 && depth > 0 && expect_key[depth]) {
 				_cleanup_json_ struct json_object *key = unescape(k, i, end);
 				const char *name = key ? json_object_get_string(key) : "";
 
@@ -88,6 +157,11 @@ static int check_keys(struct keys *k)
 				}
 				expect_key[depth] = false;
 			}
+			i = end - 1;
+		} else if (!strchr(" \t\r\n:{}[],", c)) {
+			size_t end;
+
+			r = check_token(k, i, &end);
 			i = end - 1;
 		}
 	}

@@ -13,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/utf8.h"
+
 #define LINE_BYTES 2048
 
 static struct {
@@ -82,28 +84,6 @@ static void put_raw(struct line *l, const char *s, size_t n)
 static void put(struct line *l, const char *s)
 {
 	put_raw(l, s, strlen(s));
-}
-
-/* Length of the valid UTF-8 sequence at s (Unicode 15, table 3-7), or 0. The text ends with a NUL. */
-static size_t utf8_length(const unsigned char *s)
-{
-	if (s[0] < 0x80)
-		return 1;
-	if (s[0] >= 0xc2 && s[0] <= 0xdf)
-		return (s[1] & 0xc0) == 0x80 ? 2 : 0;
-	if (s[0] >= 0xe0 && s[0] <= 0xef) {
-		if ((s[1] & 0xc0) != 0x80 || (s[2] & 0xc0) != 0x80 || (s[0] == 0xe0 && s[1] < 0xa0) ||
-		    (s[0] == 0xed && s[1] > 0x9f))
-			return 0;
-		return 3;
-	}
-	if (s[0] >= 0xf0 && s[0] <= 0xf4) {
-		if ((s[1] & 0xc0) != 0x80 || (s[2] & 0xc0) != 0x80 || (s[3] & 0xc0) != 0x80 ||
-		    (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
-			return 0;
-		return 4;
-	}
-	return 0;
 }
 
 /* Escapes as JSON does, in both formats: a value can then end neither its quotes nor its line. Bytes that are no UTF-8

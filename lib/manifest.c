@@ -434,37 +434,69 @@ static bool paths_valid(const struct strings *paths)
 	return true;
 }
 
-/* What one key's value alone does not show. */
-static int check(const struct manifest *m, const char *where, struct error *err)
+/* The line of a key such as "exec.binary", or of its parent when it is not there. */
+static size_t line_of_key(const struct reader *r, const char *key)
 {
+	const yaml_node_t *node = yaml_document_get_root_node(r->document);
+	size_t line = line_of(node);
+
+	while (*key && node && node->type == YAML_MAPPING_NODE) {
+		size_t n = strcspn(key, ".");
+		const yaml_node_t *below = NULL;
+
+		for (const yaml_node_pair_t *p = node->data.mapping.pairs.start; p < node->data.mapping.pairs.top; p++) {
+			const yaml_node_t *name = yaml_document_get_node(r->document, p->key);
+
+			if (name->type == YAML_SCALAR_NODE && name->data.scalar.length == n &&
+			    memcmp(name->data.scalar.value, key, n) == 0) {
+				line = line_of(name);
+				below = yaml_document_get_node(r->document, p->value);
+			}
+		}
+		node = below;
+		key += n + (key[n] == '.');
+	}
+	return line;
+}
+
+static int wrong(const struct reader *r, const char *key, const char *value, const char *what)
+{
+	if (!value)
+		return error_set(r->err, -EINVAL, "%s:%zu: %s: %s", r->where, line_of_key(r, key), key, what);
+	return error_set(r->err, -EINVAL, "%s:%zu: %s: \"%s\" %s", r->where, line_of_key(r, key), key, value, what);
+}
+
+/* What is looked at when all keys are there. */
+static int check(const struct reader *r)
+{
+	const struct manifest *m = r->m;
+
 	if (!addon_id_valid(m->id))
-		return error_set(err, -EINVAL, "%s: id: \"%s\" is not ^[a-z0-9][a-z0-9_-]*$", where, m->id);
+		return wrong(r, "id", m->id, "is not ^[a-z0-9][a-z0-9_-]*$");
 	if (!semver_valid(m->version))
-		return error_set(err, -EINVAL, "%s: version: \"%s\" is not a semantic version", where, m->version);
+		return wrong(r, "version", m->version, "is not a semantic version");
 	if (!file_name_valid(m->exec.binary))
-		return error_set(err, -EINVAL, "%s: exec.binary: \"%s\" is not a plain file name", where, m->exec.binary);
+		return wrong(r, "exec.binary", m->exec.binary, "is not a plain file name");
 	if (!file_name_valid(m->config_schema))
-		return error_set(err, -EINVAL, "%s: config_schema: \"%s\" is not a plain file name", where, m->config_schema);
+		return wrong(r, "config_schema", m->config_schema, "is not a plain file name");
 	if (m->requires.base_agent && !base_agent_valid(m->requires.base_agent))
-		return error_set(err, -EINVAL, "%s: requires.base_agent: \"%s\" is not a version such as >=1.4.0", where,
-				 m->requires.base_agent);
+		return wrong(r, "requires.base_agent", m->requires.base_agent, "is not a version such as >=1.4.0");
 	if (m->requires.run_as && !user_name_valid(m->requires.run_as))
-		return error_set(err, -EINVAL, "%s: requires.run_as: \"%s\" is not a user name", where, m->requires.run_as);
+		return wrong(r, "requires.run_as", m->requires.run_as, "is not a user name");
 	if (m->exec.install_path && !path_valid(m->exec.install_path, true))
-		return error_set(err, -EINVAL, "%s: exec.install_path: \"%s\" is not an absolute path", where,
-				 m->exec.install_path);
+		return wrong(r, "exec.install_path", m->exec.install_path, "is not an absolute path");
 	if (m->socket.path && (!path_valid(m->socket.path, true) || strncmp(m->socket.path, "/run/", 5) != 0))
-		return error_set(err, -EINVAL, "%s: socket.path: \"%s\" is not a path below /run", where, m->socket.path);
+		return wrong(r, "socket.path", m->socket.path, "is not a path below /run");
 	if (m->spool_dir && !path_valid(m->spool_dir, true))
-		return error_set(err, -EINVAL, "%s: spool_dir: \"%s\" is not an absolute path", where, m->spool_dir);
+		return wrong(r, "spool_dir", m->spool_dir, "is not an absolute path");
 	if (!paths_valid(&m->state_dirs))
-		return error_set(err, -EINVAL, "%s: state_dirs: only relative paths of plain names", where);
+		return wrong(r, "state_dirs", NULL, "only relative paths of plain names");
 	if (!paths_valid(&m->runtime_dirs))
-		return error_set(err, -EINVAL, "%s: runtime_dirs: only relative paths of plain names", where);
+		return wrong(r, "runtime_dirs", NULL, "only relative paths of plain names");
 	if (m->supervision == SUPERVISION_SYSTEMD_TIMER && !m->schedule.on_calendar)
-		return error_set(err, -EINVAL, "%s: schedule: required for supervision systemd-timer", where);
+		return wrong(r, "schedule", NULL, "required for supervision systemd-timer");
 	if (m->supervision != SUPERVISION_SYSTEMD_TIMER && m->schedule.on_calendar)
-		return error_set(err, -EINVAL, "%s: schedule: only for supervision systemd-timer", where);
+		return wrong(r, "schedule", NULL, "only for supervision systemd-timer");
 	return 0;
 }
 
@@ -525,6 +557,8 @@ static int parse_document(yaml_parser_t *parser, const char *where, struct manif
 				 parser->problem ? parser->problem : "cannot be read");
 	root = yaml_document_get_root_node(&document);
 	e = root ? read_mapping(&r, root, "", manifest_keys) : error_set(err, -EINVAL, "%s: empty", where);
+	if (e == 0)
+		e = check(&r);
 	yaml_document_delete(&document);
 	if (e < 0)
 		return e;
@@ -552,8 +586,6 @@ int manifest_parse(const char *text, size_t size, const char *where, struct mani
 	yaml_parser_set_input_string(&parser, (const unsigned char *)text, size);
 	r = parse_document(&parser, where, &m, err);
 	yaml_parser_delete(&parser);
-	if (r == 0)
-		r = check(&m, where, err);
 	if (r < 0)
 		return r;
 	*out = m;
