@@ -14,7 +14,7 @@
 static int wrong(struct error *err, const char *where, const char *key, struct json_object *value, const char *need)
 {
 	return error_set(err, -EINVAL, "%s: %s: %.64s: %s", where, key,
-			 json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN), need);
+			 json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE), need);
 }
 
 static int get_string(struct json_object *value, const char *where, const char *key, char **out, struct error *err)

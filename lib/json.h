@@ -18,8 +18,9 @@ static inline void cleanup_json_putp(struct json_object **o)
 }
 #define _cleanup_json_ _cleanup_(cleanup_json_putp)
 
-/* Parses one JSON text of exactly `size` bytes, followed by a NUL: RFC 8259 (valid UTF-8, no comments, no trailing data, no duplicate
- * keys, JSON_MAX_DEPTH levels). *out is owned by the caller. `where` names the source in messages: a file's path. */
+/* Parses one JSON text of exactly `size` bytes, followed by a NUL: RFC 8259 (valid UTF-8, no comments, no trailing data, no
+ * duplicate keys, JSON_MAX_DEPTH levels). *out is owned by the caller. `where` names the source in messages: a file's
+ * path. */
 int json_parse(const char *text, size_t size, const char *where, struct json_object **out, struct error *err);
 
 /* The same for a file of at most JSON_MAX_BYTES; `path` may be relative to `dirfd`. -ENOENT when it is not there. */

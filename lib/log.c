@@ -27,6 +27,7 @@ static struct {
 struct line {
 	char text[LINE_BYTES];
 	size_t used;
+	bool cut; /* something did not fit */
 };
 
 /* systemd.exec(5): $JOURNAL_STREAM is "device:inode" of the stream that stderr was connected to. */
@@ -75,8 +76,10 @@ static void put_raw(struct line *l, const char *s, size_t n)
 {
 	size_t room = sizeof(l->text) - 1 - l->used;
 
-	if (n > room)
+	if (n > room) {
 		n = room;
+		l->cut = true;
+	}
 	memcpy(l->text + l->used, s, n);
 	l->used += n;
 }
@@ -218,9 +221,8 @@ void log_event(enum log_level level, const char *message, ...)
 		begin_text(&l, level, message);
 	va_start(ap, message);
 	while ((key = va_arg(ap, const char *)) && (value = va_arg(ap, const char *))) {
-		/* A field that would not fit whole is left out: the line stays valid. Escaping is at most six-fold. */
-		if (sizeof(l.text) - l.used < strlen(key) + strlen(value) * 6 + 16)
-			continue;
+		size_t before = l.used;
+
 		if (json) {
 			put(&l, ",");
 			put_quoted(&l, key);
@@ -234,6 +236,11 @@ void log_event(enum log_level level, const char *message, ...)
 				put(&l, value);
 			else
 				put_quoted(&l, value);
+		}
+		/* A field that does not fit whole is left out: the line stays valid, and the brace has room. */
+		if (l.cut || l.used + 2 > sizeof(l.text)) {
+			l.used = before;
+			l.cut = false;
 		}
 	}
 	va_end(ap);

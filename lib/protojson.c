@@ -184,7 +184,7 @@ struct reader {
 
 static int bad(const struct reader *r, const ProtobufCFieldDescriptor *f, struct json_object *v, const char *need)
 {
-	return error_set(r->err, -EINVAL, "%s: %.64s: %s", f->name, json_object_to_json_string_ext(v, JSON_C_TO_STRING_PLAIN),
+	return error_set(r->err, -EINVAL, "%s: %.64s: %s", f->name, json_object_to_json_string_ext(v, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE),
 			 need);
 }
 
@@ -301,6 +301,8 @@ static int read_value(const struct reader *r, const ProtobufCFieldDescriptor *f,
 	case PROTOBUF_C_TYPE_BYTES:
 		return read_bytes(r, f, v, at);
 	case PROTOBUF_C_TYPE_MESSAGE:
+		if (!json_object_is_type(v, json_type_object))
+			return bad(r, f, v, "must be an object");
 		return protojson_to_message(v, f->descriptor, at, r->err);
 	}
 	return -EINVAL;

@@ -56,8 +56,8 @@ static void pop(struct context *c, size_t before)
 
 static int fails(struct context *c, struct json_object *value, const char *rule, struct json_object *limit)
 {
-	const char *shown = json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN);
-	const char *limit_text = limit ? json_object_to_json_string_ext(limit, JSON_C_TO_STRING_PLAIN) : "";
+	const char *shown = json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+	const char *limit_text = limit ? json_object_to_json_string_ext(limit, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE) : "";
 
 	return error_set(c->err, -EINVAL, "%s: %s: %.64s: breaks the rule %s%s%.128s", c->where,
 			 *c->pointer ? c->pointer : "/", shown, rule, limit ? " " : "", limit_text);
@@ -460,7 +460,7 @@ static int validate_object(struct context *c, struct json_object *schema, struct
 			r = validate(c, sub, value);
 		else if (additional && json_object_is_type(additional, json_type_boolean) && !json_object_get_boolean(additional))
 			r = error_set(c->err, -EINVAL, "%s: %s: %.64s: unknown key (additionalProperties false)", c->where,
-				      c->pointer, json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN));
+				      c->pointer, json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 		else if (additional)
 			r = validate(c, additional, value);
 		if (r < 0)
