@@ -295,8 +295,10 @@ void addon_refresh(struct addon *d)
 	if (r == 0 && a.enabled && schema)
 		r = push_config(d, &a, schema, &err);
 	d->config_refused = r < 0 && r != -ENOENT && r != -ENOTSUP; /* the one before it, if any, stays in force */
-	if (r == 0)
+	if (r == 0 || r == -ENOENT) {
 		snprintf(d->facts.want_version, sizeof(d->facts.want_version), "%s", a.version ? a.version : "");
+		snprintf(d->want_delivery, sizeof(d->want_delivery), "%s", r == 0 ? delivery_name(a.delivery) : "");
+	}
 	if (r == -ENOTSUP)
 		d->facts.unsupported = UNSUPPORTED_OTHER, d->facts.assigned = d->facts.enabled = true;
 	complain(&d->assignment_error, r < 0 && r != -ENOENT ? err.text : "");

@@ -15,7 +15,7 @@ struct addon {
 	struct manifest manifest;
 	struct json_object *config;  /* in force; owned */
 	char digest[160];            /* which assignment file was taken in last: inode, size, time */
-	char payload_dir[512], grant_mode[24];
+	char payload_dir[512], grant_mode[24], want_delivery[24];
 	sd_event_source *watches[2]; /* of the payload and of the updater's record */
 	char assignment_error[512], payload_error[512], call_error[512];
 	bool seen, loaded, refused, ipc_ready, config_refused;

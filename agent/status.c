@@ -49,6 +49,8 @@ static const char *last_error(const struct addon *d)
 {
 	if (d->assignment_error[0])
 		return d->assignment_error;
+	if (d->verdict.state == STATE_ACTIVE && !d->verdict.drift)
+		return ""; /* what went wrong before is over */
 	if (d->facts.assigned && d->facts.enabled && d->payload_error[0])
 		return d->payload_error;
 	if (d->call_error[0])
@@ -67,7 +69,7 @@ struct json_object *addon_status(const struct addon *d)
 	json_object_object_add(part, "enabled", json_object_new_boolean(f->assigned && f->enabled));
 	json_object_object_add(part, "assigned", json_object_new_boolean(f->assigned));
 	add_text(part, "version", f->want_version);
-	add_text(part, "delivery", delivery_name(d->manifest.delivery));
+	add_text(part, "delivery", d->want_delivery);
 	json_object_object_add(o, "desired", part);
 	list = json_object_new_array();
 	if (f->installed)

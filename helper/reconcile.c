@@ -56,7 +56,9 @@ static bool stopped_by_hand(struct updater *u, const char *id, const struct stat
 	return u->online && s->activated && systemd_unit_state(u, service, &unit) == 0 && strcmp(unit.active, "inactive") == 0;
 }
 
-static enum result bring_up(struct updater *u, const char *id, const struct state *s, struct json_object *out)
+/* `a` NULL: activated without an assignment, by hand. */
+static enum result bring_up(struct updater *u, const char *id, const struct assignment *a, const struct state *s,
+			    struct json_object *out)
 {
 	_cleanup_payload_ struct payload p = PAYLOAD_NONE;
 	enum grant_mode mode;
@@ -68,6 +70,8 @@ static enum result bring_up(struct updater *u, const char *id, const struct stat
 	r = activation_prepare(u, id, &p, &mode);
 	if (r != RESULT_DONE)
 		return r;
+	if (a && assignment_approves(a, &p.manifest, &u->err) < 0)
+		return RESULT_REFUSED;
 	if (s->activated && !units_enabled(u, id)) {
 		r = capability_grant(u, &p, &mode) < 0 ? RESULT_FAILED : RESULT_DONE;
 		return r == RESULT_DONE ? note(u, id, "assigned, but its unit was disabled by hand; left disabled") : r;
@@ -105,5 +109,7 @@ enum result verb_reconcile(struct updater *u, const char *id, const char *arg, s
 		return state.activated ? verb_deactivate(u, id, NULL, out) : note(u, id, "assigned as disabled; dormant");
 	if (!assigned && !state.activated)
 		return note(u, id, "no assignment; dormant until: srctl addon enable");
-	return bring_up(u, id, &state, out);
+	if (assigned && a.delivery != DELIVERY_OS_PACKAGE)
+		return note(u, id, "not assigned to come from a package; left as it is");
+	return bring_up(u, id, assigned ? &a : NULL, &state, out);
 }

@@ -232,6 +232,7 @@ static int on_ping(struct server *s, const NetprobeFrame *request)
 	ack.events_dropped_kernel = t.dropped;
 	ack.events_dropped_queue = s->queue.dropped;
 	ack.events_foreign = t.foreign;
+	ack.events_discarded = s->discarded;
 	frame.sequence = request->sequence;
 	frame.payload_case = SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__PAYLOAD_PING_ACK;
 	frame.ping_ack = &ack;

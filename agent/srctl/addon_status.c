@@ -19,6 +19,19 @@ static const char *const advice[DRIFT_REASONS] = {
 	[DRIFT_UNASSIGNED_BUT_ACTIVE] = "running without an assignment: srctl addon enable ID, or stop the unit",
 };
 
+/* "ID" in an advice is the add-on's. */
+static void print_advice(const char *text, const char *id)
+{
+	const char *at;
+
+	printf("%14s", "");
+	while ((at = strstr(text, "ID"))) {
+		printf("%.*s%s", (int)(at - text), text, id);
+		text = at + 2;
+	}
+	puts(text);
+}
+
 int verb_addon_status(struct srctl *s, const char *id)
 {
 	static const char *const rows[][2] = {
@@ -54,7 +67,7 @@ int verb_addon_status(struct srctl *s, const char *id)
 		if (*text_at(item, "detail"))
 			printf("%14s%s\n", "", printable(text_at(item, "detail"), text, sizeof(text)));
 		if (r >= 0)
-			printf("%14s%s\n", "", advice[r]);
+			print_advice(advice[r], id);
 	}
 	return EXIT_DONE;
 }

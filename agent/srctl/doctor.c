@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
@@ -6,8 +7,10 @@
 #include <systemd/sd-bus.h>
 
 #include "agent/srctl/srctl.h"
+#include "lib/caps.h"
 #include "lib/fs.h"
 #include "lib/json.h"
+#include "lib/manifest.h"
 #include "lib/paths.h"
 
 enum grade { GOOD, WARN, BAD };
@@ -66,12 +69,80 @@ static void check_bus(struct report *r)
 	sd_bus_flush_close_unref(bus);
 }
 
+/* Where the payload is and whether its capabilities can reach the process. */
+static void check_payload(struct report *r, const char *id, bool active, const char *grant_mode)
+{
+	_cleanup_close_ int dir = -1, binary = -1;
+	_cleanup_manifest_ struct manifest m = { 0 };
+	char path[256], what[384], todo[512];
+	struct error err = { .text = "" };
+	struct statvfs fs;
+	caps_mask mask = 0;
+	bool effective = false;
+
+	snprintf(path, sizeof(path), SR_PACKAGED_ADDONS "/%.64s", id);
+	dir = fs_open_dir(r->s->rootfd, path, false, &err);
+	if (dir < 0 || manifest_read(dir, path, &m, &err) < 0 || manifest_supported(&m, &err) < 0) {
+		snprintf(what, sizeof(what), "%.64s: its payload fits this host", id);
+		say(r, BAD, what, err.text);
+		return;
+	}
+	if (fstatvfs(dir, &fs) == 0) {
+		snprintf(what, sizeof(what), "%.64s: %s allows programs", id, path);
+		snprintf(todo, sizeof(todo), "mounted noexec: mount -o remount,exec the file system of %s", path);
+		say(r, fs.f_flag & ST_NOEXEC ? BAD : GOOD, what, todo);
+		snprintf(what, sizeof(what), "%.64s: %s allows file capabilities", id, path);
+		say(r, fs.f_flag & ST_NOSUID ? WARN : GOOD, what, "mounted nosuid: ambient capabilities alone are used");
+	}
+	if (!active || strcmp(grant_mode, "file+ambient") != 0)
+		return;
+	binary = fs_open_file(dir, m.exec.binary, path, NULL);
+	if (binary < 0)
+		return; /* only root and the service's group may look */
+	snprintf(what, sizeof(what), "%.64s: its binary has the capabilities that it declares", id);
+	snprintf(todo, sizeof(todo), "agent-updater grant %.64s, then systemctl restart " SR_UNIT_PREFIX "%.64s", id, id);
+	say(r, caps_get_file(binary, &mask, &effective, NULL) == 0 && mask == m.requires.os_capabilities ? GOOD : BAD, what, todo);
+}
+
+static void check_addon(struct report *r, const char *id)
+{
+	_cleanup_json_ struct json_object *status = read_status(r->s, id);
+	const char *state = status ? text_at(status, "state") : "";
+	bool enabled = status && strcmp(text_at(status, "desired.enabled"), "true") == 0;
+	char what[384], todo[512];
+
+	check_payload(r, id, strcmp(state, "active") == 0 || strcmp(state, "degraded") == 0,
+		      status ? text_at(status, "grant_mode") : "");
+	snprintf(what, sizeof(what), "%.64s is active", id);
+	if (enabled)
+		snprintf(todo, sizeof(todo), "%.32s: srctl addon status %.64s says why", *state ? state : "no status", id);
+	else
+		snprintf(todo, sizeof(todo), "not assigned: srctl addon enable %.64s", id);
+	say(r, strcmp(state, "active") == 0 ? GOOD : (enabled ? BAD : WARN), what, todo);
+}
+
+static void check_addons(struct report *r)
+{
+	_cleanup_close_ int fd = fs_open_dir(r->s->rootfd, SR_PACKAGED_ADDONS, false, NULL);
+	_cleanup_closedir_ DIR *dir = fdopendir_steal(&fd);
+	const struct dirent *e;
+	unsigned n = 0;
+
+	while (dir && (e = readdir(dir))) {
+		if (!addon_id_valid(e->d_name))
+			continue;
+		check_addon(r, e->d_name);
+		n++;
+	}
+	if (n == 0)
+		say(r, WARN, "an add-on is installed", "none is: install serviceradar-netprobe with apt or dnf");
+}
+
 int verb_doctor(struct srctl *s, const char *unused)
 {
-	_cleanup_json_ struct json_object *list = json_object_new_array(), *netprobe = read_status(s, "netprobe");
+	_cleanup_json_ struct json_object *list = json_object_new_array();
 	struct report r = { .s = s, .list = list };
 	struct utsname u;
-	struct statvfs v;
 	unsigned major = 0, minor = 0;
 	int fd;
 
@@ -84,19 +155,12 @@ int verb_doctor(struct srctl *s, const char *unused)
 	    "/sys/kernel/btf/vmlinux is missing: use a kernel with CONFIG_DEBUG_INFO_BTF=y");
 	say(&r, fs_lookup_user(s->root, SR_USER, NULL, NULL) == 0 ? GOOD : BAD, "user serviceradar exists",
 	    "systemd-sysusers");
-	if (fstatvfs(s->rootfd, &v) == 0 && statvfs("/var/lib", &v) == 0) {
-		say(&r, v.f_flag & ST_NOEXEC ? BAD : GOOD, "/var/lib allows programs", "mounted noexec: remount it exec");
-		say(&r, v.f_flag & ST_NOSUID ? WARN : GOOD, "/var/lib allows file capabilities",
-		    "mounted nosuid: ambient capabilities are used instead");
-	}
 	check_bus(&r);
 	fd = agent_request(s, "{\"request\":\"status\"}\n");
 	say(&r, fd >= 0 ? GOOD : BAD, "the agent's socket answers", "see above");
 	if (fd >= 0)
 		close(fd);
-	say(&r, addon_installed(s, "netprobe") ? GOOD : WARN, "netprobe is installed", "apt install serviceradar-netprobe");
-	say(&r, netprobe && !strcmp(text_at(netprobe, "state"), "active") ? GOOD : WARN, "netprobe is active",
-	    "srctl addon enable netprobe; srctl addon status netprobe");
+	check_addons(&r);
 	if (s->json)
 		puts(json_object_to_json_string_ext(list, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
 	return r.failed ? 1 : EXIT_DONE;

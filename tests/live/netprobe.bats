@@ -26,7 +26,7 @@ teardown() {
 
 # Counters of the last PingAck in $output add up: nothing is lost without being counted.
 adds_up() {
-		has '"pingAck" in o and int(o["pingAck"]["eventsProduced"]) == sum(int(o["pingAck"][k]) for k in ("eventsDelivered", "eventsDroppedKernel", "eventsDroppedQueue"))'
+		has '"pingAck" in o and int(o["pingAck"]["eventsProduced"]) == sum(int(o["pingAck"][k]) for k in ("eventsDelivered", "eventsDroppedKernel", "eventsDroppedQueue", "eventsDiscarded"))'
 }
 
 @test "HV-2 when it serves: not root, nothing effective, no_new_privs by itself, seccomp filter" {
@@ -232,6 +232,16 @@ for _ in range(60000):
 	has 'o.get("error", {}).get("code") == "invalid_config" and "capture_interfaces[0]" in o["error"]["message"] and o["sequence"] == "2"'
 	in_ns curl -s -o /dev/null http://127.0.0.1:8080/
 	run "$CLIENT" "$SOCKET" apply "$CONFIG" events 1
+	[ "$status" -eq 0 ]
+	# Switched off: nothing comes, and nothing is unaccounted for. On again: it goes on.
+	run "$CLIENT" "$SOCKET" drain apply '{"enabled":false}' ping
+	in_ns curl -s -o /dev/null http://127.0.0.1:8080/
+	run "$CLIENT" "$SOCKET" drain ping
+	[ "${#lines[@]}" -eq 1 ]
+	adds_up
+	run "$CLIENT" "$SOCKET" apply "$CONFIG"
+	in_ns curl -s -o /dev/null http://127.0.0.1:8080/
+	run "$CLIENT" "$SOCKET" events 1
 	[ "$status" -eq 0 ]
 }
 

@@ -51,6 +51,11 @@ pkg() { pkg_in in_ct -- "$@"; }
 # apt starts what it installs; an RPM distribution leaves that to the administrator or the next boot.
 start_agent() { [ "$FAMILY" = deb ] || in_ct systemctl start serviceradar-agent; }
 
+# What the services said, when a test failed.
+teardown() {
+	[ -n "${BATS_TEST_COMPLETED:-}" ] || in_ct journalctl --no-pager -q -o short-precise -u 'serviceradar-*' -n 30 || :
+}
+
 # until_ok SECONDS COMMAND...: polls until it succeeds.
 until_ok() {
 	local deadline=$((SECONDS + $1))

@@ -24,6 +24,10 @@ teardown_file() {
 	run in_image "$UPDATER" reconcile netprobe
 	[ "$status" -eq 0 ]
 	[[ "$output" == *"no assignment"* ]]
+	in_image sh -c 'cat >/etc/serviceradar/addons.d/netprobe.json' <<<'{"addon_id": "netprobe", "enabled": true, "delivery": "os-package"}'
+	run in_image "$UPDATER" reconcile netprobe
+	[ "$status" -eq 2 ] # nobody approved what it offers
+	[[ "$output" == *approved_capabilities*host-network-visibility* ]]
 	in_image sh -c 'cat >/etc/serviceradar/addons.d/netprobe.json; chmod 640 /etc/serviceradar/addons.d/netprobe.json
 		chgrp serviceradar /etc/serviceradar/addons.d/netprobe.json' <"$TOP/tests/package/assignment.json"
 	run in_image "$UPDATER" reconcile netprobe
