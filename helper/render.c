@@ -21,13 +21,17 @@ static void put_argument(FILE *f, const char *s)
 	fputc('"', f);
 }
 
-/* A description may hold anything printable, but no specifier. */
+/* A description may hold anything printable, but no specifier, and no backslash at its end: that joins the next line. */
 static void put_text(FILE *f, const char *s)
 {
-	for (; *s; s++) {
-		if (*s == '%')
+	size_t n = strlen(s);
+
+	while (n > 0 && s[n - 1] == '\\')
+		n--;
+	for (size_t i = 0; i < n; i++) {
+		if (s[i] == '%')
 			fputc('%', f);
-		fputc(*s, f);
+		fputc(s[i], f);
 	}
 }
 
