@@ -273,14 +273,13 @@ void addon_refresh(struct addon *d)
 	_cleanup_close_ int dir = fs_open_dir(d->agent->rootfd, SR_ASSIGNMENTS, false, NULL);
 	_cleanup_json_ struct json_object *schema = NULL;
 	struct error err = { 0 };
-	char name[80], digest[160] = "";
+	char name[80], mark[ASSIGNMENT_MARK_BYTES] = "";
 	struct stat st;
 	int r;
 
 	snprintf(name, sizeof(name), "%s.json", d->id);
 	if (dir >= 0 && fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		snprintf(digest, sizeof(digest), "%llu %lld %lld.%ld", (unsigned long long)st.st_ino,
-			 (long long)st.st_size, (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
+		assignment_mark(&st, mark);
 	r = read_assignment(d, dir, &a, &raw, &err);
 	read_record(d);
 	if (r == 0) {
@@ -302,12 +301,13 @@ void addon_refresh(struct addon *d)
 	if (r == -ENOTSUP)
 		d->facts.unsupported = UNSUPPORTED_OTHER, d->facts.assigned = d->facts.enabled = true;
 	complain(&d->assignment_error, r < 0 && r != -ENOENT ? err.text : "");
-	if (strcmp(digest, d->digest) != 0) {
+	if (strcmp(mark, d->mark) != 0) {
 		d->facts.explicit_request = d->loaded; /* not what was there before this agent */
-		d->refused = false;
+		d->refused = d->facts.call_failed = d->facts.start_failed = false;
 		d->blocked_until_us = 0;
+		complain(&d->call_error, "");
 		backoff_reset(&d->backoff);
-		snprintf(d->digest, sizeof(d->digest), "%s", digest);
+		snprintf(d->mark, sizeof(d->mark), "%s", mark);
 	}
 	if (r == -ENOENT || (r == 0 && raw))
 		last_good_put(d->agent, d->id, r == 0 ? raw : NULL);

@@ -14,7 +14,7 @@ struct addon {
 	struct addon_facts facts;
 	struct manifest manifest;
 	struct json_object *config;  /* in force; owned */
-	char digest[160];            /* which assignment file was taken in last: inode, size, time */
+	char mark[ASSIGNMENT_MARK_BYTES]; /* of the assignment that was taken in last */
 	char payload_dir[512], grant_mode[24], want_delivery[24];
 	sd_event_source *watches[2]; /* of the payload and of the updater's record */
 	char assignment_error[512], payload_error[512], call_error[512];

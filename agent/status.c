@@ -68,6 +68,7 @@ struct json_object *addon_status(const struct addon *d)
 	part = json_object_new_object();
 	json_object_object_add(part, "enabled", json_object_new_boolean(f->assigned && f->enabled));
 	json_object_object_add(part, "assigned", json_object_new_boolean(f->assigned));
+	add_text(part, "assignment", d->mark);
 	add_text(part, "version", f->want_version);
 	add_text(part, "delivery", d->want_delivery);
 	json_object_object_add(o, "desired", part);

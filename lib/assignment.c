@@ -183,6 +183,12 @@ int assignment_read(int dirfd, const char *shown_dir, const char *id, struct ass
 	return r;
 }
 
+void assignment_mark(const struct stat *st, char out[ASSIGNMENT_MARK_BYTES])
+{
+	(void)snprintf(out, ASSIGNMENT_MARK_BYTES, "%llu %lld %lld.%09ld", (unsigned long long)st->st_ino, (long long)st->st_size,
+		       (long long)st->st_mtim.tv_sec, st->st_mtim.tv_nsec);
+}
+
 int assignment_approves(const struct assignment *a, const struct manifest *m, struct error *err)
 {
 	for (size_t i = 0; i < m->capabilities.n; i++) {

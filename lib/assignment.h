@@ -4,6 +4,7 @@
 
 #include <json-c/json.h>
 #include <stdbool.h>
+#include <sys/stat.h>
 
 #include "lib/manifest.h"
 
@@ -25,6 +26,11 @@ int assignment_parse(struct json_object *object, const char *where, struct assig
 
 /* Reads ID.json in an open directory. The addon_id inside must equal `id`. -ENOENT when there is none. */
 int assignment_read(int dirfd, const char *shown_dir, const char *id, struct assignment *out, struct error *err);
+
+/* What tells one state of an assignment's file from another: inode, size and time of change. The status carries the mark of
+ * the file that was taken in last. */
+#define ASSIGNMENT_MARK_BYTES 80
+void assignment_mark(const struct stat *st, char out[ASSIGNMENT_MARK_BYTES]);
 
 /* Capabilities that the manifest offers and the assignment has not approved: -EPERM naming the first. */
 int assignment_approves(const struct assignment *a, const struct manifest *m, struct error *err);

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "agent/srctl/srctl.h"
+#include "lib/assignment.h"
 #include "lib/fs.h"
 #include "lib/json.h"
 #include "lib/manifest.h"
@@ -73,13 +74,13 @@ static int build(struct srctl *s, const char *id, bool enable, int dir, struct j
 	return 0;
 }
 
-static int wait_for(struct srctl *s, const char *id, const char *want, const char *before)
+/* Until the agent has taken the assignment in and is in the state `want`. */
+static int wait_for(struct srctl *s, const char *id, const char *want, const char *mark)
 {
 	_cleanup_close_ int notify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	_cleanup_close_ int dir = fs_open_dir(s->rootfd, SR_STATUS, false, NULL);
 	int64_t end = now_ms() + WAIT_MS;
 	char name[64], last[32] = "", text[512], events[4096];
-	bool settled = false;
 
 	snprintf(name, sizeof(name), "/proc/self/fd/%d", dir);
 	if (notify >= 0 && dir >= 0)
@@ -88,17 +89,16 @@ static int wait_for(struct srctl *s, const char *id, const char *want, const cha
 		_cleanup_json_ struct json_object *o = read_status(s, id);
 		struct pollfd p = { .fd = notify, .events = POLLIN };
 		const char *state = o ? text_at(o, "state") : "";
-		bool fresh = strcmp(state, before) != 0 || settled;
+		bool taken_in = o && !strcmp(text_at(o, "desired.assignment"), mark);
 
-		settled |= fresh || !strcmp(state, "activating");
-		if (!strcmp(state, want)) {
+		if (taken_in && !strcmp(state, want)) {
 			printf("%s is %s.\n", id, want);
 			return EXIT_DONE;
 		}
 		if (isatty(1) && *state && strcmp(state, last) != 0)
 			printf("%s: %s\n", id, printable(state, text, sizeof(text)));
 		snprintf(last, sizeof(last), "%s", state);
-		if ((fresh && (!strcmp(state, "failed") || !strcmp(state, "unsupported"))) || now_ms() >= end) {
+		if ((taken_in && (!strcmp(state, "failed") || !strcmp(state, "unsupported"))) || now_ms() >= end) {
 			fprintf(stderr, "srctl: %s is %s, not %s: %s (srctl addon status %s says more)\n", id,
 				*state ? printable(state, events, 32) : "without a status", want,
 				o && *text_at(o, "last_error") ? printable(text_at(o, "last_error"), text, sizeof(text))
@@ -113,10 +113,11 @@ static int wait_for(struct srctl *s, const char *id, const char *want, const cha
 
 int assign_and_wait(struct srctl *s, const char *id, bool enable)
 {
-	_cleanup_json_ struct json_object *o = NULL, *status = read_status(s, id);
+	_cleanup_json_ struct json_object *o = NULL;
 	_cleanup_close_ int dir = -1;
 	struct error err = { 0 };
-	char before[32], name[80];
+	char mark[ASSIGNMENT_MARK_BYTES], name[80];
+	struct stat st;
 	const char *text;
 	gid_t gid = (gid_t)-1;
 
@@ -129,7 +130,6 @@ int assign_and_wait(struct srctl *s, const char *id, bool enable)
 		fprintf(stderr, "srctl: " SR_ASSIGNMENTS "/%s.json: only root may write it: use sudo\n", id);
 		return EXIT_NOT_DONE;
 	}
-	snprintf(before, sizeof(before), "%s", status ? text_at(status, "state") : "");
 	snprintf(name, sizeof(name), "%s.json", id);
 	dir = fs_make_dirs(s->rootfd, SR_ASSIGNMENTS, 0755, &err);
 	if (dir < 0 || build(s, id, enable, dir, &o, &err) < 0) {
@@ -144,7 +144,12 @@ int assign_and_wait(struct srctl *s, const char *id, bool enable)
 	}
 	if (s->no_wait)
 		return EXIT_DONE;
-	return wait_for(s, id, enable ? "active" : "disabled", before);
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+		fprintf(stderr, "srctl: " SR_ASSIGNMENTS "/%s: %s\n", name, strerror(errno));
+		return EXIT_FAILED;
+	}
+	assignment_mark(&st, mark);
+	return wait_for(s, id, enable ? "active" : "disabled", mark);
 }
 
 int verb_addon_enable(struct srctl *s, const char *id)

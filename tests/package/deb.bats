@@ -15,6 +15,16 @@ teardown_file() {
 	"$CT" down "$NAME"
 }
 
+@test "PK-4 the package's own autopkgtest passes on a booted system" {
+	pkg install serviceradar-agent serviceradar-netprobe
+	cp "$TOP/debian/tests/smoke" "$("$CT" root "$NAME")/root/smoke"
+	run in_ct sh /root/smoke
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"connections were attributed" ]]
+	pkg purge serviceradar-agent serviceradar-netprobe
+}
+
 @test "PK-3 policy-rc.d forbids starting: exit 0, nothing started, everything up after the next boot" {
 	sh_ct 'printf "#!/bin/sh\nexit 101\n" >/usr/sbin/policy-rc.d && chmod 755 /usr/sbin/policy-rc.d
 		mkdir -p /etc/serviceradar/addons.d'

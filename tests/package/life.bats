@@ -182,8 +182,7 @@ teardown_file() {
 	until_ok 10 drift_has unassigned_but_active
 	in_ct systemctl unmask --runtime serviceradar-updater
 	until_ok 65 drift_none
-	run in_ct systemctl is-active serviceradar-netprobe
-	[ "$output" = inactive ]
+	until_ok 10 sh_ct '[ "$(systemctl is-active serviceradar-netprobe)" = inactive ]'
 	in_ct srctl addon enable netprobe
 }
 
