@@ -3,9 +3,9 @@
 # shellcheck shell=bash
 
 TOP=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
-BUILD=$TOP/${BUILD:-build}
-NETPROBE=$BUILD/netprobe/serviceradar-netprobe
-CLIENT=$BUILD/tests/ipc-client
+BUILT=$TOP/${BUILD:-build}
+NETPROBE=$BUILT/netprobe/serviceradar-netprobe
+CLIENT=$BUILT/tests/ipc-client
 NS=sr-live
 export NETPROBE CLIENT NS
 
