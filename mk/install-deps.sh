@@ -4,8 +4,8 @@
 set -eu
 
 if command -v apt-get >/dev/null; then
-	want='bats bpftool build-essential ca-certificates clang clang-tidy cppcheck createrepo-c curl dbus debhelper dnf
-		dpkg-dev fakeroot file gcc iproute2 libbpf-dev libcap-dev libcap2-bin libcmocka-dev libjson-c-dev libprotobuf-c-dev
+	want='apt-utils bats bpftool build-essential ca-certificates clang clang-tidy cppcheck createrepo-c curl dbus
+		debhelper dnf dpkg-dev fakeroot file gcc iproute2 libbpf-dev libcap-dev libcap2-bin libcmocka-dev libjson-c-dev libprotobuf-c-dev
 		libseccomp-dev libssl-dev libsystemd-dev libyaml-dev lintian llvm make mandoc mmdebstrap netcat-openbsd
 		openssh-server pkg-config procps protobuf-c-compiler python3 rpm rpmlint shellcheck strace systemd
 		systemd-container util-linux valgrind xz-utils zstd'
