@@ -25,7 +25,10 @@ until_ok() {
 	done
 }
 
-# start_netprobe CAPABILITIES [OPTION...]: as an unprivileged user with these ambient capabilities ("" for none).
+# start_netprobe CAPABILITIES [OPTION...]: as an unprivileged user with these ambient capabilities ("" for none). The
+# command in the array WRAPPER starts it; the one in OUTER, as root, starts that.
+WRAPPER=()
+OUTER=()
 start_netprobe() {
 	local caps=$1
 	shift
@@ -34,8 +37,8 @@ start_netprobe() {
 	chown nobody "$BATS_TEST_TMPDIR/s"
 	chmod 711 "$BATS_TEST_TMPDIR" "$BATS_FILE_TMPDIR" "$BATS_SUITE_TMPDIR" "$BATS_RUN_TMPDIR"
 	cp "$NETPROBE" "$BATS_TEST_TMPDIR/s/netprobe" # the tree may be closed to other users
-	setpriv --reuid=nobody --regid=nogroup --clear-groups --inh-caps="-all${caps:+,$caps}" --ambient-caps="-all${caps:+,$caps}" \
-		"$BATS_TEST_TMPDIR/s/netprobe" --socket "$SOCKET" "$@" >"$BATS_TEST_TMPDIR/log" 2>&1 3>&- &
+	"${OUTER[@]}" setpriv --reuid=nobody --regid=nogroup --clear-groups --inh-caps="-all${caps:+,$caps}" --ambient-caps="-all${caps:+,$caps}" \
+		"${WRAPPER[@]}" "$BATS_TEST_TMPDIR/s/netprobe" --socket "$SOCKET" "$@" >"$BATS_TEST_TMPDIR/log" 2>&1 3>&- &
 	PID=$!
 	until_ok 10 grep -q ' serving' "$BATS_TEST_TMPDIR/log" || { cat "$BATS_TEST_TMPDIR/log"; return 1; }
 }
