@@ -3,6 +3,8 @@
 # shellcheck shell=bash
 
 TOP=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
+# shellcheck source=tests/lib/poll.bash
+source "$TOP/tests/lib/poll.bash"
 BUILT=$TOP/${BUILD:-build}
 NETPROBE=$BUILT/netprobe/serviceradar-netprobe
 CLIENT=$BUILT/tests/ipc-client
@@ -11,19 +13,6 @@ export NETPROBE CLIENT NS
 
 # A background job is to be `ip netns exec` itself, so that its pid is the program's.
 in_ns() { ip netns exec "$NS" "$@"; }
-
-# until_ok SECONDS COMMAND...: polls until it succeeds.
-until_ok() {
-	local deadline=$((SECONDS + $1))
-	shift
-	until "$@" >/dev/null 2>&1; do
-		[ "$SECONDS" -lt "$deadline" ] || {
-			echo "not within the deadline: $*" >&2
-			return 1
-		}
-		sleep 0.02
-	done
-}
 
 # start_netprobe CAPABILITIES [OPTION...]: as an unprivileged user with these ambient capabilities ("" for none). The
 # command in the array WRAPPER starts it; the one in OUTER, as root, starts that.

@@ -8,6 +8,8 @@ PAYLOAD=/usr/lib/serviceradar/addons/netprobe
 export UPDATER PAYLOAD
 
 TOP=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
+# shellcheck source=tests/lib/poll.bash
+source "$TOP/tests/lib/poll.bash"
 CT=$TOP/tests/lib/ct
 export TOP CT
 
@@ -54,19 +56,6 @@ start_agent() { [ "$FAMILY" = deb ] || in_ct systemctl start serviceradar-agent;
 # What the services said, when a test failed.
 teardown() {
 	[ -n "${BATS_TEST_COMPLETED:-}" ] || in_ct journalctl --no-pager -q -o short-precise -u 'serviceradar-*' -n 30 || :
-}
-
-# until_ok SECONDS COMMAND...: polls until it succeeds.
-until_ok() {
-	local deadline=$((SECONDS + $1))
-	shift
-	until "$@" >/dev/null 2>&1; do
-		[ "$SECONDS" -lt "$deadline" ] || {
-			echo "not within the deadline: $*" >&2
-			return 1
-		}
-		sleep 0.05
-	done
 }
 
 # status_is KEY VALUE: a top-level key of netprobe's status file.

@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: Apache-2.0
+# Waiting in tests: for a condition with a deadline, never for a time.
+# shellcheck shell=bash
+
+# until_ok SECONDS COMMAND...: polls until it succeeds.
+until_ok() {
+	local deadline=$((SECONDS + $1))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ "$SECONDS" -lt "$deadline" ] || {
+			echo "not within the deadline: $*" >&2
+			return 1
+		}
+		sleep 0.05
+	done
+}
