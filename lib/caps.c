@@ -32,13 +32,18 @@ static const struct {
 int caps_from_name(const char *name)
 {
 	cap_value_t bit;
+	char *exact;
+	int r;
 
 	for (size_t i = 0; i < N_ALLOWED; i++)
 		if (strcasecmp(name, allowed[i].name) == 0)
 			return allowed[i].bit;
 	if (strncasecmp(name, "cap_", 4) != 0 || cap_from_name(name, &bit) < 0)
 		return -EINVAL;
-	return bit;
+	exact = cap_to_name(bit); /* cap_from_name() is content with a name at the beginning */
+	r = exact && strcasecmp(name, exact) == 0 ? bit : -EINVAL;
+	(void)cap_free(exact);
+	return r;
 }
 
 caps_mask caps_allowlist(void)

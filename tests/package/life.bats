@@ -94,6 +94,30 @@ teardown_file() {
 	[ "$status" -ne 0 ]
 }
 
+@test "HV-6 ssh, nc and dig: both ends by their names, whatever threads and children they work with" {
+	sh_ct 'mkdir -p /run/sshd /root/.ssh && ssh-keygen -q -t ed25519 -N "" -f /root/.ssh/id && cp /root/.ssh/id.pub /root/.ssh/authorized_keys
+		systemd-run -q --unit=t-sshd /usr/sbin/sshd -D -p 2222 -o ListenAddress=127.0.0.1 -h /root/.ssh/id
+		systemd-run -q --unit=t-dns dnsmasq --keep-in-foreground --port=5300 --listen-address=::1 --bind-interfaces --no-resolv --user=root --address=/test/192.0.2.1
+		systemd-run -q --unit=t-nc nc -l 127.0.0.1 9000'
+	until_ok 10 sh_ct '[ "$(ss -Hltn "sport = :2222 or sport = :5300 or sport = :9000" | wc -l)" = 3 ]'
+	in_ct ssh -q -i /root/.ssh/id -p 2222 -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null 127.0.0.1 true
+	[ "$(in_ct dig +tcp +short -p 5300 @::1 a.test)" = 192.0.2.1 ]
+	sh_ct 'echo x | nc -N 127.0.0.1 9000'
+	cat >"$("$CT" root "$NAME")/root/ends.py" <<-'P'
+		import json
+		seen = set()
+		for line in open("/var/log/serviceradar/events.ndjson"):
+		    e = json.loads(line)
+		    if e["type"] == "flow_attribution_event":
+		        seen.add((e["comm"], e["eventKind"], e["remotePort"] if e["eventKind"] == 1 else e["localPort"], e["localIp"]))
+		want = {("ssh", 1, 2222, "127.0.0.1"), ("sshd", 2, 2222, "127.0.0.1"), ("dig", 1, 5300, "::1"), ("dnsmasq", 2, 5300, "::1"),
+		        ("nc", 1, 9000, "127.0.0.1"), ("nc", 2, 9000, "127.0.0.1")}
+		assert want <= seen, want - seen
+	P
+	until_ok 5 in_ct python3 /root/ends.py
+	in_ct systemctl stop t-sshd t-dns
+}
+
 @test "NP-1 srctl shows the flows as a table and as JSON" {
 	run in_ct srctl flows
 	[[ "$output" == *curl*127.0.0.1:8080* ]]

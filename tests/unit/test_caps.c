@@ -29,6 +29,7 @@ static void names_and_numbers(void **state)
 	assert_int_equal(caps_from_name("cap_sys_admin"), 21);
 	assert_int_equal(caps_from_name("bpf"), -EINVAL);
 	assert_int_equal(caps_from_name("cap_none"), -EINVAL);
+	assert_int_equal(caps_from_name("cap_bpf,cap_sys_admin"), -EINVAL);
 	assert_int_equal(caps_from_name(""), -EINVAL);
 	assert_string_equal(caps_format(NETPROBE, text, sizeof(text)), "cap_net_raw,cap_perfmon,cap_bpf");
 	assert_string_equal(caps_format(0, text, sizeof(text)), "none");
