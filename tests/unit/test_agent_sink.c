@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* objs: agent/sink.c proto/netprobe.pb-c.c */
+/* pkgs: libsystemd */
+#include "tests/unit/unit.h"
+
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/sink.h"
+#include "lib/json.h"
+
+static char root[64];
+
+static int make_root(void **state)
+{
+	char path[96];
+
+	(void)state;
+	make_directory(root, sizeof(root));
+	snprintf(path, sizeof(path), "%s/log", root);
+	return mkdir(path, 0755);
+}
+
+static int delete_root(void **state)
+{
+	(void)state;
+	remove_directory(root);
+	return 0;
+}
+
+static struct sink start(void)
+{
+	struct sink s;
+	int fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	sink_init(&s, SINK_FILE, fd, "/log/events.ndjson");
+	return s;
+}
+
+static void stop(struct sink *s)
+{
+	sink_close(s);
+	close(s->rootfd);
+}
+
+static void add(struct sink *s, uint32_t pid)
+{
+	NpFlowEvent e = NP_FLOW_EVENT_INIT;
+
+	e.comm = (char *)"curl";
+	e.pid = pid;
+	sink_event(s, &e);
+}
+
+/* Every line of the file is whole; returns how many. */
+static unsigned whole_lines(const char *name, uint32_t *last_pid)
+{
+	char path[128], line[4096];
+	unsigned n = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/log/%s", root, name);
+	f = fopen(path, "r");
+	if (!f)
+		return 0;
+	while (fgets(line, sizeof(line), f)) {
+		struct json_object *o, *pid;
+
+		assert_int_equal(line[strlen(line) - 1], '\n');
+		o = json_tokener_parse(line);
+		assert_non_null(o);
+		assert_true(json_object_object_get_ex(o, "pid", &pid));
+		*last_pid = (uint32_t)json_object_get_int64(pid);
+		json_object_put(o);
+		n++;
+	}
+	fclose(f);
+	return n;
+}
+
+static void an_event_is_one_line(void **state)
+{
+	struct sink s = start();
+	uint32_t pid = 0;
+
+	(void)state;
+	add(&s, 7);
+	assert_int_equal(whole_lines("events.ndjson", &pid), 0); /* not before the flush */
+	sink_flush(&s);
+	assert_int_equal(whole_lines("events.ndjson", &pid), 1);
+	assert_int_equal(pid, 7);
+	assert_int_equal(s.written, 1);
+	stop(&s);
+}
+
+static void the_file_is_rotated_and_the_oldest_goes(void **state)
+{
+	struct sink s = start();
+	uint32_t first = 0, second = 0, third = 0;
+
+	(void)state;
+	s.limit = 1000;
+	for (uint32_t i = 1; i <= 100; i++) {
+		add(&s, i);
+		sink_flush(&s);
+	}
+	assert_true(whole_lines("events.ndjson", &first) > 0);
+	assert_true(whole_lines("events.ndjson.1", &second) > 0);
+	assert_true(whole_lines("events.ndjson.2", &third) > 0);
+	assert_int_equal(whole_lines("events.ndjson.3", &third), 0);
+	assert_int_equal(first, 100);
+	assert_true(third < second && second < first);
+	assert_true(s.size <= s.limit);
+	assert_int_equal(s.written, 100);
+	stop(&s);
+}
+
+static void what_a_full_disk_does_not_take_is_counted_and_no_line_is_cut(void **state)
+{
+	uint32_t pid = 0;
+	struct sink s;
+	char path[96];
+	unsigned kept;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/log", root);
+	if (mount("tmpfs", path, "tmpfs", 0, "size=16k") < 0)
+		skip();
+	s = start();
+	for (uint32_t i = 1; i <= 1000; i++) {
+		add(&s, i);
+		if (i % 10 == 0)
+			sink_flush(&s);
+	}
+	kept = whole_lines("events.ndjson", &pid);
+	assert_true(kept > 0);
+	assert_int_equal(s.written, kept);
+	assert_int_equal(s.dropped, 1000 - kept);
+	stop(&s);
+	assert_int_equal(umount(path), 0);
+}
+
+static void neither_a_link_nor_a_pipe_is_written_to(void **state)
+{
+	char path[96];
+	uint32_t pid;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/log/events.ndjson", root);
+	write_text(root, "other", "");
+	for (int i = 0; i < 2; i++) {
+		struct sink s = start();
+
+		assert_int_equal(i == 0 ? symlink("../other", path) : mkfifo(path, 0600), 0);
+		add(&s, 1);
+		sink_flush(&s);
+		assert_int_equal(s.dropped, 1);
+		assert_int_equal(s.written, 0);
+		assert_int_equal(whole_lines("../other", &pid), 0);
+		stop(&s);
+		assert_int_equal(unlink(path), 0);
+	}
+}
+
+static void a_directory_that_comes_back_is_used_again(void **state)
+{
+	char from[96], to[96];
+	struct sink s = start();
+	uint32_t pid = 0;
+
+	(void)state;
+	snprintf(from, sizeof(from), "%s/log", root);
+	snprintf(to, sizeof(to), "%s/gone", root);
+	assert_int_equal(rename(from, to), 0);
+	add(&s, 1);
+	sink_flush(&s);
+	assert_int_equal(s.dropped, 1);
+	assert_int_equal(rename(to, from), 0);
+	s.retry_us = 0; /* a second has gone by */
+	add(&s, 2);
+	sink_flush(&s);
+	assert_int_equal(whole_lines("events.ndjson", &pid), 1);
+	assert_int_equal(pid, 2);
+	stop(&s);
+}
+
+static void kinds_have_names(void **state)
+{
+	enum sink_kind k;
+
+	(void)state;
+	assert_int_equal(sink_kind_parse("journal", &k), 0);
+	assert_int_equal(k, SINK_JOURNAL);
+	assert_true(sink_kind_parse("syslog", &k) < 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(an_event_is_one_line, make_root, delete_root),
+		cmocka_unit_test_setup_teardown(the_file_is_rotated_and_the_oldest_goes, make_root, delete_root),
+		cmocka_unit_test_setup_teardown(what_a_full_disk_does_not_take_is_counted_and_no_line_is_cut, make_root, delete_root),
+		cmocka_unit_test_setup_teardown(neither_a_link_nor_a_pipe_is_written_to, make_root, delete_root),
+		cmocka_unit_test_setup_teardown(a_directory_that_comes_back_is_used_again, make_root, delete_root),
+		cmocka_unit_test(kinds_have_names),
+	};
+
+	return cmocka_run_group_tests_name("agent/sink.c", tests, NULL, NULL);
+}
