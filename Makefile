@@ -15,6 +15,7 @@ include agent/agent.mk
 include addons/addons.mk
 include systemd/systemd.mk
 include man/man.mk
+include mk/bundle.mk
 include mk/package.mk
 include mk/lint.mk
 include tests/tests.mk

@@ -1,21 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The steps that activate, deactivate, reconcile and recover share. */
+/* The steps that activate, rollback, deactivate, reconcile and recover share. */
 #pragma once
 
 #include "helper/capability.h"
 #include "helper/state.h"
 #include "helper/units.h"
 
-/* Opens the payload and checks that it can run here and that its capabilities can be given: nothing is changed. */
-enum result activation_prepare(struct updater *u, const char *id, struct payload *p, enum grant_mode *mode);
+/* Opens the payload with this label and checks that it can run here, that its key still counts and that its capabilities can be
+ * given: nothing is changed. */
+enum result activation_prepare(struct updater *u, const char *id, const char *label, struct payload *p, enum grant_mode *mode);
 
-/* Makes a prepared payload current, enabled and running. `start` false: all but starting. On failure everything is as if
- * the add-on had never been activated. */
+/* Makes a prepared payload current, enabled and running. `start` false: all but starting. When anything fails the payload that
+ * was active before is current and running again; none, when none was. */
 enum result activation_run(struct updater *u, const struct payload *p, enum grant_mode mode, bool start,
 			   struct json_object *out);
 
-/* Stops, disables, removes what was rendered and `current`. Idempotent; works without the payload. */
-int activation_undo(struct updater *u, const char *id);
+/* Makes the host what state.json says: that payload current, its units rendered, its service started when `running`; or nothing
+ * current and no unit. What is staged stays. Idempotent. `wait` false only queues the start, for when systemd is busy with a boot
+ * that waits for us. */
+int activation_settle(struct updater *u, const char *id, const struct state *s, bool running, bool wait);
+
+/* Removes staged versions beyond the active one, the previous one and `keep` (may be NULL), until two are left. */
+int activation_collect(struct updater *u, const char *id, const struct state *s, const char *keep);
+
+/* Removes the add-on's directory in SR_ADDONS: staged versions first, the journal that says so last. */
+int activation_forget(struct updater *u, const char *id);
+
+/* The label of the payload that is active, else PAYLOAD_PACKAGED. */
+void activation_label(struct updater *u, const char *id, char out[80]);
 
 /* Adds state and the unit's facts. */
 void activation_describe(struct updater *u, const char *id, struct json_object *out);

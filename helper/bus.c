@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The same verbs as D-Bus methods, for the agent. Who may call is the bus policy's word first and ours again. */
 #include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
@@ -15,6 +17,7 @@
 
 struct service {
 	struct updater *u;
+	sd_bus *bus;
 	sd_event *event;
 	sd_event_source *idle;
 	uid_t service_uid;
@@ -67,6 +70,30 @@ static const struct verb *find_method(const char *member)
 	return NULL;
 }
 
+static void emit_progress(void *arg, const char *id, const char *step, unsigned percent)
+{
+	struct service *s = arg;
+
+	(void)sd_bus_emit_signal(s->bus, SR_BUS_PATH, SR_BUS_NAME, "Progress", "ssu", id, step, percent);
+	(void)sd_bus_flush(s->bus);
+}
+
+/* A bundle's descriptor and the text of its signature. The descriptor stays the message's. */
+static int read_bundle(struct service *s, sd_bus_message *m)
+{
+	const char *signature;
+	int fd, r = sd_bus_message_read(m, "hs", &fd, &signature);
+
+	if (r < 0)
+		return r;
+	updater_close_bundle(s->u);
+	s->u->input.name = "bundle";
+	s->u->input.fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	s->u->input.signature = strdup(signature);
+	s->u->input.signature_size = strlen(signature);
+	return s->u->input.fd < 0 || !s->u->input.signature ? -ENOMEM : 0;
+}
+
 static int on_call(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
 	struct service *s = userdata;
@@ -81,7 +108,9 @@ static int on_call(sd_bus_message *m, void *userdata, sd_bus_error *error)
 		return sd_bus_error_set(error, SD_BUS_ERROR_UNKNOWN_METHOD, "no such method");
 	if (!caller_allowed(s, m, v->root_only))
 		return sd_bus_error_set(error, SD_BUS_ERROR_ACCESS_DENIED, "only root and the user " SR_USER " may ask for this");
-	if (v->id != ID_NONE)
+	if (v->id == ID_BUNDLE)
+		r = read_bundle(s, m);
+	else if (v->id != ID_NONE)
 		r = sd_bus_message_read_basic(m, 's', &id);
 	if (r >= 0 && sd_bus_message_has_signature(m, "ss"))
 		r = sd_bus_message_read_basic(m, 's', &arg);
@@ -90,6 +119,7 @@ static int on_call(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	if (v->id == ID_REQUIRED && !*id)
 		return sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS, "the add-on's id is missing");
 	result = verb_run(s->u, v, id, arg, &reply);
+	updater_close_bundle(s->u);
 	log_event(result == RESULT_DONE ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, v->name, "id", id ? id : "", "error", s->u->err.text,
 		  NULL);
 	stay(s);
@@ -101,6 +131,12 @@ static int on_call(sd_bus_message *m, void *userdata, sd_bus_error *error)
 /* docs/updater-bus.xml describes these. */
 static const sd_bus_vtable vtable[] = {
 	SD_BUS_VTABLE_START(0),
+	SD_BUS_METHOD_WITH_ARGS("Verify", SD_BUS_ARGS("h", bundle, "s", signature), SD_BUS_RESULT("s", result), on_call,
+				SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD_WITH_ARGS("Stage", SD_BUS_ARGS("h", bundle, "s", signature), SD_BUS_RESULT("s", result), on_call,
+				SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD_WITH_ARGS("Rollback", SD_BUS_ARGS("s", id), SD_BUS_RESULT("s", result), on_call, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_SIGNAL_WITH_NAMES("Progress", "ssu", SD_BUS_PARAM(id) SD_BUS_PARAM(step) SD_BUS_PARAM(percent), 0),
 	SD_BUS_METHOD_WITH_ARGS("Grant", SD_BUS_ARGS("s", id), SD_BUS_RESULT("s", result), on_call, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD_WITH_ARGS("Revoke", SD_BUS_ARGS("s", id), SD_BUS_RESULT("s", result), on_call, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD_WITH_ARGS("Activate", SD_BUS_ARGS("s", id, "s", version), SD_BUS_RESULT("s", result), on_call,
@@ -133,6 +169,9 @@ enum result bus_serve(struct updater *u)
 		(void)error_set(&u->err, r, "cannot reach the system bus: %s", strerror(-r));
 		return RESULT_UNAVAILABLE;
 	}
+	s.bus = bus;
+	u->on_progress = emit_progress;
+	u->progress_arg = &s;
 	s.has_service_user = fs_lookup_user("/", SR_USER, &s.service_uid, NULL) == 0;
 	r = sd_event_default(&s.event);
 	if (r >= 0)
@@ -150,6 +189,7 @@ enum result bus_serve(struct updater *u)
 	if (r < 0)
 		(void)error_set(&u->err, r, "cannot serve " SR_BUS_NAME ": %s", strerror(-r));
 	sd_event_source_disable_unref(s.idle);
+	u->on_progress = NULL;
 	sd_bus_flush_close_unref(bus);
 	sd_event_unref(s.event);
 	return r < 0 ? RESULT_UNAVAILABLE : RESULT_DONE;

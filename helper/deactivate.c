@@ -8,6 +8,7 @@
 
 enum result verb_deactivate(struct updater *u, const char *id, const char *arg, struct json_object *out)
 {
+	const struct journal journal = { JOURNAL_DEACTIVATE, false };
 	_cleanup_close_ int dir = payload_state_dir(u, id, false);
 	bool removing = arg && strcmp(arg, "removing") == 0;
 	struct state state;
@@ -23,13 +24,12 @@ enum result verb_deactivate(struct updater *u, const char *id, const char *arg, 
 	}
 	if (state_read(u, id, &state) < 0)
 		state = (struct state){ 0 }; /* a damaged record must not keep a daemon running */
-	if (journal_begin(u, id, JOURNAL_DEACTIVATE) < 0)
-		return RESULT_REFUSED;
-	if (activation_undo(u, id) < 0)
-		return RESULT_BROKEN;
 	state.activated = false;
 	state.removing = removing;
-	if (state_write(u, id, &state) < 0 || journal_end(u, id) < 0)
+	state.last_error[0] = '\0';
+	if (journal_begin(u, id, &journal) < 0 || state_write(u, id, &state) < 0)
+		return RESULT_FAILED;
+	if (activation_settle(u, id, &state, false, true) < 0 || journal_end(u, id) < 0)
 		return RESULT_BROKEN;
 	activation_describe(u, id, out);
 	return RESULT_DONE;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* grant ID: file capabilities of the packaged payload. */
+/* grant ID: file capabilities of the active payload, else of the packaged one. */
 #include <json-c/json.h>
 
 #include "helper/activation.h"
@@ -7,11 +7,13 @@
 enum result verb_grant(struct updater *u, const char *id, const char *arg, struct json_object *out)
 {
 	_cleanup_payload_ struct payload p = PAYLOAD_NONE;
+	char text[256], label[80];
 	enum grant_mode mode;
-	char text[256];
-	enum result r = activation_prepare(u, id, &p, &mode);
+	enum result r;
 
 	(void)arg;
+	activation_label(u, id, label);
+	r = activation_prepare(u, id, label, &p, &mode);
 	if (r != RESULT_DONE)
 		return r;
 	if (capability_grant(u, &p, &mode) < 0)

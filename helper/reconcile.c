@@ -57,7 +57,7 @@ static bool stopped_by_hand(struct updater *u, const char *id, const struct stat
 }
 
 /* `a` NULL: activated without an assignment, by hand. */
-static enum result bring_up(struct updater *u, const char *id, const struct assignment *a, const struct state *s,
+static enum result bring_up(struct updater *u, const char *id, const char *label, const struct assignment *a, const struct state *s,
 			    struct json_object *out)
 {
 	_cleanup_payload_ struct payload p = PAYLOAD_NONE;
@@ -67,7 +67,7 @@ static enum result bring_up(struct updater *u, const char *id, const struct assi
 
 	if (units_masked(u, id))
 		return note(u, id, "assigned, but its unit is masked; left alone");
-	r = activation_prepare(u, id, &p, &mode);
+	r = activation_prepare(u, id, label, &p, &mode);
 	if (r != RESULT_DONE)
 		return r;
 	if (a && assignment_approves(a, &p.manifest, &u->err) < 0)
@@ -109,7 +109,9 @@ enum result verb_reconcile(struct updater *u, const char *id, const char *arg, s
 		return state.activated ? verb_deactivate(u, id, NULL, out) : note(u, id, "assigned as disabled; dormant");
 	if (!assigned && !state.activated)
 		return note(u, id, "no assignment; dormant until: srctl addon enable");
-	if (assigned && a.delivery != DELIVERY_OS_PACKAGE)
-		return note(u, id, "not assigned to come from a package; left as it is");
-	return bring_up(u, id, assigned ? &a : NULL, &state, out);
+	if (assigned && a.delivery == DELIVERY_OS_PACKAGE)
+		return bring_up(u, id, PAYLOAD_PACKAGED, &a, &state, out);
+	if (!state.activated)
+		return note(u, id, "assigned to come as a bundle: the agent fetches it");
+	return bring_up(u, id, state.label, assigned ? &a : NULL, &state, out);
 }

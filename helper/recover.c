@@ -1,28 +1,67 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* recover: finishes or undoes what a crash interrupted. Runs at boot and before every verb that changes something. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <json-c/json.h>
+#include <string.h>
 
 #include "helper/activation.h"
 #include "lib/fs.h"
 #include "lib/paths.h"
 
-/* An activation goes back to nothing and is made again by whoever wanted it; a deactivation is finished. */
+/* Removes temporary names in an open directory. */
+static int sweep(struct updater *u, int dirfd, const char *shown)
+{
+	_cleanup_close_ int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_closedir_ DIR *dir = fdopendir_steal(&fd);
+	const struct dirent *e;
+
+	while (dir && (e = readdir(dir)))
+		if (fs_temporary(e->d_name) && unlinkat(dirfd, e->d_name, 0) < 0)
+			return error_set(&u->err, -errno, "%s/%s: cannot remove: %s", shown, e->d_name, strerror(errno));
+	return 0;
+}
+
+/* What was active and can be made so again is; else nothing is active, and whoever wants it tries again. */
+static int settle(struct updater *u, const char *id, const struct journal *j)
+{
+	struct state s;
+	struct error why;
+
+	if (state_read(u, id, &s) < 0)
+		s = (struct state){ 0 };
+	if (activation_settle(u, id, &s, j->running, false) == 0)
+		return 0;
+	if (!s.activated)
+		return -EIO;
+	why = u->err;
+	s.activated = false;
+	(void)snprintf(s.last_error, sizeof(s.last_error), "%.255s", why.text);
+	if (activation_settle(u, id, &s, false, false) < 0)
+		return -EIO;
+	return state_write(u, id, &s);
+}
+
+/* 1 when there was something to do. */
 static int recover_one(struct updater *u, const char *id)
 {
-	struct state state;
+	_cleanup_close_ int dir = payload_state_dir(u, id, false);
+	struct journal j;
+	char shown[256];
 	int r;
 
-	if (journal_read(u, id) == JOURNAL_NONE)
+	(void)snprintf(shown, sizeof(shown), SR_ADDONS "/%s", id);
+	if (dir < 0)
+		return dir;
+	r = sweep(u, dir, shown);
+	if (r < 0)
+		return r;
+	j = journal_read(u, id);
+	if (j.verb == JOURNAL_NONE)
 		return 0;
-	if (state_read(u, id, &state) < 0)
-		state = (struct state){ 0 };
-	r = activation_undo(u, id);
-	state.activated = false;
-	if (r == 0)
-		r = state_write(u, id, &state);
+	if (j.verb == JOURNAL_REMOVE)
+		return activation_forget(u, id) < 0 ? -EIO : 1;
+	r = settle(u, id, &j);
 	if (r == 0)
 		r = journal_end(u, id);
 	return r < 0 ? r : 1;
@@ -30,14 +69,19 @@ static int recover_one(struct updater *u, const char *id)
 
 enum result verb_recover(struct updater *u, const char *id, const char *arg, struct json_object *out)
 {
-	_cleanup_close_ int fd = fs_open_dir(u->rootfd, SR_ADDONS, true, NULL);
-	_cleanup_closedir_ DIR *dir = fdopendir_steal(&fd);
+	_cleanup_close_ int addons = fs_open_dir(u->rootfd, SR_ADDONS, true, NULL), fd = -1;
+	_cleanup_closedir_ DIR *dir = NULL;
 	struct json_object *done = out ? json_object_new_array() : NULL;
-	const struct dirent *e;
 	enum result result = RESULT_DONE;
+	const struct dirent *e;
 
 	(void)id;
 	(void)arg;
+	if (addons >= 0 && (fs_remove_tree(addons, UPDATER_STAGING, &u->err) < 0 ||
+			    fs_remove_tree(addons, UPDATER_SCRATCH, &u->err) < 0 || units_sweep(u) < 0))
+		result = RESULT_BROKEN;
+	fd = addons < 0 ? -1 : openat(addons, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	dir = fdopendir_steal(&fd);
 	while (dir && (e = readdir(dir))) {
 		int r = addon_id_valid(e->d_name) ? recover_one(u, e->d_name) : 0;
 

@@ -57,19 +57,6 @@ static void put_dirs(FILE *f, const char *key, const struct strings *dirs)
 	fputc('\n', f);
 }
 
-static void put_unit_section(FILE *f, const struct manifest *m)
-{
-	fputs(RENDER_MARK " Do not edit it:\n# systemctl edit makes a drop-in that stays.\n[Unit]\n", f);
-	fputs("Description=ServiceRadar add-on ", f);
-	put_text(f, m->name);
-	fprintf(f, "\nDocumentation=man:serviceradar-%s(8)\n", m->id);
-	fputs("After=network.target serviceradar-recover.service\n", f);
-	if (m->socket.path)
-		fprintf(f, "Requires=" SR_UNIT_PREFIX "%s.socket\nAfter=" SR_UNIT_PREFIX "%s.socket\n", m->id, m->id);
-	fprintf(f, "ConditionPathExists=" SR_ADDONS "/%s/current/%s\n", m->id, m->exec.binary);
-	fputs("StartLimitIntervalSec=60\nStartLimitBurst=20\n\n", f);
-}
-
 static void put_limits(FILE *f, const struct manifest *m)
 {
 	if (m->resources.cpu_quota_percent)
@@ -119,35 +106,55 @@ static void put_hardening(FILE *f, const struct manifest *m)
 	fputs("SystemCallErrorNumber=EPERM\n", f);
 }
 
-static char *finish(FILE *f, char **text)
+static const char *user_of(const struct manifest *m)
 {
-	if (ferror(f) | fclose(f)) {
-		free(*text);
-		return NULL;
-	}
-	return *text;
+	return m->requires.run_as ? m->requires.run_as : SR_USER;
 }
 
-char *render_service(const struct manifest *m)
+static void put_head(FILE *f, const struct manifest *m, const char *what)
 {
-	const char *user = m->requires.run_as ? m->requires.run_as : SR_USER;
-	char *text = NULL;
-	size_t size;
-	FILE *f = open_memstream(&text, &size);
+	fputs(RENDER_MARK " Do not edit it:\n# systemctl edit makes a drop-in that stays.\n[Unit]\n", f);
+	fputs("Description=ServiceRadar add-on ", f);
+	put_text(f, m->name);
+	fprintf(f, "%s\nDocumentation=man:serviceradar-%s(8)\n", what, m->id);
+}
 
-	if (!f)
-		return NULL;
+static void put_unit_section(FILE *f, const struct manifest *m)
+{
+	put_head(f, m, "");
+	fputs("After=network.target serviceradar-recover.service\n", f);
+	if (m->socket.path)
+		fprintf(f, "Requires=" SR_UNIT_PREFIX "%s.socket\nAfter=" SR_UNIT_PREFIX "%s.socket\n", m->id, m->id);
+	fprintf(f, "ConditionPathExists=" SR_ADDONS "/%s/current/%s\n", m->id, m->exec.binary);
+	if (m->supervision == SUPERVISION_SYSTEMD_SERVICE)
+		fputs("StartLimitIntervalSec=60\nStartLimitBurst=20\n", f);
+	fputc('\n', f);
+}
+
+/* A daemon is started again when it ends; what a timer starts runs once and ends. */
+static void put_service_type(FILE *f, const struct manifest *m)
+{
+	if (m->supervision == SUPERVISION_SYSTEMD_TIMER)
+		fputs("[Service]\nType=oneshot\n", f);
+	else if (m->exec.notify)
+		fputs("[Service]\nType=notify\nNotifyAccess=main\nWatchdogSec=30\n", f);
+	else
+		fputs("[Service]\nType=exec\n", f);
+}
+
+static void put_service(FILE *f, const struct manifest *m)
+{
 	put_unit_section(f, m);
-	fprintf(f, "[Service]\nType=%s\n", m->exec.notify ? "notify" : "exec");
-	if (m->exec.notify)
-		fputs("NotifyAccess=main\nWatchdogSec=30\n", f);
+	put_service_type(f, m);
 	fprintf(f, "ExecStart=" SR_ADDONS "/%s/current/%s", m->id, m->exec.binary);
 	for (size_t i = 0; i < m->exec.args.n; i++) {
 		fputc(' ', f);
 		put_argument(f, m->exec.args.v[i]);
 	}
-	fprintf(f, "\nUser=%s\nGroup=%s\nSlice=serviceradar.slice\n", user, user);
-	fputs("Restart=always\nRestartSec=200ms\nTimeoutStartSec=30\nTimeoutStopSec=15\n", f);
+	fprintf(f, "\nUser=%s\nGroup=%s\nSlice=serviceradar.slice\n", user_of(m), user_of(m));
+	if (m->supervision == SUPERVISION_SYSTEMD_SERVICE)
+		fputs("Restart=always\nRestartSec=200ms\n", f);
+	fprintf(f, "TimeoutStartSec=%u\nTimeoutStopSec=15\n", m->exec.start_timeout_s);
 	put_limits(f, m);
 	put_dirs(f, "StateDirectory", &m->state_dirs);
 	put_dirs(f, "RuntimeDirectory", &m->runtime_dirs);
@@ -155,28 +162,44 @@ char *render_service(const struct manifest *m)
 	put_caps(f, m->requires.os_capabilities);
 	fputc('\n', f);
 	put_hardening(f, m);
-	fputs("\n[Install]\nWantedBy=multi-user.target\n", f);
-	return finish(f, &text);
+	if (m->supervision == SUPERVISION_SYSTEMD_SERVICE)
+		fputs("\n[Install]\nWantedBy=multi-user.target\n", f);
 }
 
-char *render_socket(const struct manifest *m)
+static void put_socket(FILE *f, const struct manifest *m)
 {
-	const char *user = m->requires.run_as ? m->requires.run_as : SR_USER;
+	put_head(f, m, ", its socket");
+	fprintf(f, "\n[Socket]\nListenStream=%s\nSocketUser=%s\nSocketGroup=%s\nSocketMode=%04o\nRemoveOnStop=yes\n\n", m->socket.path,
+		user_of(m), user_of(m), m->socket.mode);
+	fputs("[Install]\nWantedBy=sockets.target\n", f);
+}
+
+static void put_timer(FILE *f, const struct manifest *m)
+{
+	put_head(f, m, ", its timer");
+	fprintf(f, "\n[Timer]\nOnCalendar=%s\nRandomizedDelaySec=%u\nPersistent=yes\n\n", m->schedule.on_calendar,
+		m->schedule.randomized_delay_s);
+	fputs("[Install]\nWantedBy=timers.target\n", f);
+}
+
+char *render_unit(const struct manifest *m, const char *suffix)
+{
+	bool runs = m->supervision == SUPERVISION_SYSTEMD_SERVICE || m->supervision == SUPERVISION_SYSTEMD_TIMER;
 	char *text = NULL;
 	size_t size;
-	FILE *f;
+	FILE *f = open_memstream(&text, &size);
 
-	if (!m->socket.path)
-		return NULL;
-	f = open_memstream(&text, &size);
 	if (!f)
 		return NULL;
-	fputs(RENDER_MARK " Do not edit it:\n# systemctl edit makes a drop-in that stays.\n[Unit]\n", f);
-	fputs("Description=ServiceRadar add-on ", f);
-	put_text(f, m->name);
-	fprintf(f, ", its socket\nDocumentation=man:serviceradar-%s(8)\n\n", m->id);
-	fprintf(f, "[Socket]\nListenStream=%s\nSocketUser=%s\nSocketGroup=%s\nSocketMode=%04o\nRemoveOnStop=yes\n\n",
-		m->socket.path, user, user, m->socket.mode);
-	fputs("[Install]\nWantedBy=sockets.target\n", f);
-	return finish(f, &text);
+	if (strcmp(suffix, "service") == 0 && runs)
+		put_service(f, m);
+	else if (strcmp(suffix, "socket") == 0 && runs && m->socket.path)
+		put_socket(f, m);
+	else if (strcmp(suffix, "timer") == 0 && m->supervision == SUPERVISION_SYSTEMD_TIMER)
+		put_timer(f, m);
+	if (ferror(f) | fclose(f)) {
+		free(text);
+		return NULL;
+	}
+	return text;
 }

@@ -7,6 +7,5 @@
 
 #define RENDER_MARK "# Rendered by agent-updater from addon.yaml."
 
-/* The service unit, and the socket unit (NULL when the manifest has no socket). malloc'd; NULL without memory. */
-char *render_service(const struct manifest *m);
-char *render_socket(const struct manifest *m);
+/* The text of the "service", "socket" or "timer" unit; empty when the add-on has none. malloc'd; NULL without memory. */
+char *render_unit(const struct manifest *m, const char *suffix);

@@ -45,7 +45,15 @@ int state_read(struct updater *u, const char *id, struct state *out)
 		return r;
 	out->activated = json_object_object_get_ex(o, "activated", &v) && json_object_get_boolean(v);
 	out->removing = json_object_object_get_ex(o, "removing", &v) && json_object_get_boolean(v);
+	(void)snprintf(out->label, sizeof(out->label), "%s", text_of(o, "active"));
 	(void)snprintf(out->version, sizeof(out->version), "%s", text_of(o, "active_version"));
+	(void)snprintf(out->previous, sizeof(out->previous), "%s", text_of(o, "previous"));
+	(void)snprintf(out->highest, sizeof(out->highest), "%s", text_of(o, "highest_version"));
+	if (!payload_label_valid(out->label) || !payload_label_valid(out->previous) || (*out->highest && !semver_valid(out->highest)) ||
+	    (out->activated && !*out->label)) {
+		*out = (struct state){ 0 };
+		return error_set(&u->err, -EINVAL, SR_ADDONS "/%s/state.json: active, previous or highest_version is no version", id);
+	}
 	(void)snprintf(out->sha256, sizeof(out->sha256), "%s", text_of(o, "binary_sha256"));
 	(void)snprintf(out->last_error, sizeof(out->last_error), "%s", text_of(o, "last_error"));
 	for (enum grant_mode m = GRANT_NONE; m <= GRANT_AMBIENT; m++)
@@ -59,7 +67,10 @@ void state_to_json(const struct state *s, struct json_object *out)
 	json_object_object_add(out, "activated", json_object_new_boolean(s->activated));
 	if (s->removing)
 		json_object_object_add(out, "removing", json_object_new_boolean(true));
+	json_object_object_add(out, "active", json_object_new_string(s->label));
 	json_object_object_add(out, "active_version", json_object_new_string(s->version));
+	json_object_object_add(out, "previous", json_object_new_string(s->previous));
+	json_object_object_add(out, "highest_version", json_object_new_string(s->highest));
 	json_object_object_add(out, "binary_sha256", json_object_new_string(s->sha256));
 	json_object_object_add(out, "grant_mode", json_object_new_string(grant_mode_name(s->grant)));
 	json_object_object_add(out, "last_error", json_object_new_string(s->last_error));
@@ -87,13 +98,14 @@ int state_write(struct updater *u, const char *id, const struct state *s)
 	return write_object(u, id, "state.json", 0644, o);
 }
 
-static const char *const journal_names[] = { "", "activate", "deactivate" };
+static const char *const journal_names[] = { "", "activate", "deactivate", "remove" };
 
-int journal_begin(struct updater *u, const char *id, enum journal_verb verb)
+int journal_begin(struct updater *u, const char *id, const struct journal *j)
 {
 	_cleanup_json_ struct json_object *o = json_object_new_object();
 
-	json_object_object_add(o, "verb", json_object_new_string(journal_names[verb]));
+	json_object_object_add(o, "verb", json_object_new_string(journal_names[j->verb]));
+	json_object_object_add(o, "running", json_object_new_boolean(j->running));
 	return write_object(u, id, "journal", 0600, o);
 }
 
@@ -105,19 +117,27 @@ int journal_end(struct updater *u, const char *id)
 		return dir;
 	if (unlinkat(dir, "journal", 0) < 0 && errno != ENOENT)
 		return error_set(&u->err, -errno, SR_ADDONS "/%s/journal: %s", id, strerror(errno));
-	(void)fsync(dir);
+	if (fsync(dir) < 0)
+		return error_set(&u->err, -errno, SR_ADDONS "/%s: cannot sync: %s", id, strerror(errno));
 	return 0;
 }
 
-enum journal_verb journal_read(struct updater *u, const char *id)
+struct journal journal_read(struct updater *u, const char *id)
 {
 	_cleanup_json_ struct json_object *o = NULL;
+	struct journal j = { JOURNAL_ACTIVATE, true };
+	struct json_object *v;
 	const char *verb;
+	int r = read_object(u, id, "journal", &o);
 
-	if (read_object(u, id, "journal", &o) < 0)
-		return JOURNAL_NONE;
+	if (r == -ENOENT)
+		return (struct journal){ JOURNAL_NONE, false };
+	if (r < 0)
+		return j;
 	verb = text_of(o, "verb");
-	if (strcmp(verb, journal_names[JOURNAL_ACTIVATE]) == 0)
-		return JOURNAL_ACTIVATE;
-	return strcmp(verb, journal_names[JOURNAL_DEACTIVATE]) == 0 ? JOURNAL_DEACTIVATE : JOURNAL_NONE;
+	for (enum journal_verb i = JOURNAL_ACTIVATE; i <= JOURNAL_REMOVE; i++)
+		if (strcmp(verb, journal_names[i]) == 0)
+			j.verb = i;
+	j.running = !json_object_object_get_ex(o, "running", &v) || json_object_get_boolean(v);
+	return j;
 }

@@ -7,7 +7,10 @@
 struct state {
 	bool activated;
 	bool removing;         /* its package is being removed: nothing activates it until a package is installed again */
-	char version[80];      /* of what is or was active last */
+	char label[80];        /* the payload that is or was active last: PAYLOAD_PACKAGED or a staged version; empty: none ever */
+	char version[80];      /* its version */
+	char previous[80];     /* label of the one before it, where rollback goes; empty: none */
+	char highest[80];      /* version ever active */
 	char sha256[65];       /* of its binary */
 	enum grant_mode grant; /* how its capabilities were given */
 	char last_error[256];
@@ -18,9 +21,18 @@ int state_read(struct updater *u, const char *id, struct state *out);
 int state_write(struct updater *u, const char *id, const struct state *s);
 void state_to_json(const struct state *s, struct json_object *out);
 
-enum journal_verb { JOURNAL_NONE, JOURNAL_ACTIVATE, JOURNAL_DEACTIVATE };
+/* The transaction: journal_begin, changes, state_write, journal_end. The rename of state.json is the one moment at which the
+ * new state holds; whoever finds a journal makes the host what state.json says (activation_settle). */
+enum journal_verb { JOURNAL_NONE, JOURNAL_ACTIVATE, JOURNAL_DEACTIVATE, JOURNAL_REMOVE };
+
+struct journal {
+	enum journal_verb verb;
+	bool running; /* its service was, before the verb */
+};
 
 /* Marks that a verb has begun to change an add-on, before its first change. */
-int journal_begin(struct updater *u, const char *id, enum journal_verb verb);
+int journal_begin(struct updater *u, const char *id, const struct journal *j);
 int journal_end(struct updater *u, const char *id);
-enum journal_verb journal_read(struct updater *u, const char *id);
+
+/* A damaged journal is JOURNAL_ACTIVATE of something that was running: all is looked at. */
+struct journal journal_read(struct updater *u, const char *id);

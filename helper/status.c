@@ -9,20 +9,46 @@
 #include "lib/fs.h"
 #include "lib/paths.h"
 
-static struct json_object *describe(struct updater *u, const char *id)
+static void add_payload(struct updater *u, const char *id, const char *label, struct json_object *o, struct json_object *versions)
 {
 	_cleanup_payload_ struct payload p = PAYLOAD_NONE;
+	struct json_object *v;
+	int r = payload_open(u, id, label, &p);
+
+	if (r == -ENOENT)
+		return;
+	v = json_object_new_object();
+	json_object_object_add(v, "payload", json_object_new_string(label));
+	if (r == 0) {
+		json_object_array_add(versions, json_object_new_string(p.manifest.version));
+		json_object_object_add(v, "version", json_object_new_string(p.manifest.version));
+		json_object_object_add(v, "binary_sha256", json_object_new_string(p.sha256));
+		if (*p.bundle_sha256) {
+			json_object_object_add(v, "bundle_sha256", json_object_new_string(p.bundle_sha256));
+			json_object_object_add(v, "key_id", json_object_new_string(p.key_id));
+		} else {
+			json_object_object_add(o, "packaged_sha256", json_object_new_string(p.sha256));
+		}
+	} else {
+		json_object_object_add(v, "error", json_object_new_string(u->err.text));
+		if (strcmp(label, PAYLOAD_PACKAGED) == 0)
+			json_object_object_add(o, "payload_error", json_object_new_string(u->err.text));
+	}
+	json_object_array_add(json_object_object_get(o, "payloads"), v);
+}
+
+static struct json_object *describe(struct updater *u, const char *id)
+{
+	_cleanup_(payload_versions_free) struct strings staged = { 0 };
 	struct json_object *o = json_object_new_object(), *versions = json_object_new_array();
-	int r = payload_open(u, id, &p);
 
 	json_object_object_add(o, "id", json_object_new_string(id));
 	json_object_object_add(o, "installed_versions", versions);
-	if (r == 0) {
-		json_object_array_add(versions, json_object_new_string(p.manifest.version));
-		json_object_object_add(o, "packaged_sha256", json_object_new_string(p.sha256));
-	} else if (r != -ENOENT) {
-		json_object_object_add(o, "payload_error", json_object_new_string(u->err.text));
-	}
+	json_object_object_add(o, "payloads", json_object_new_array());
+	add_payload(u, id, PAYLOAD_PACKAGED, o, versions);
+	(void)payload_versions(u, id, &staged);
+	for (size_t i = 0; i < staged.n; i++)
+		add_payload(u, id, staged.v[i], o, versions);
 	activation_describe(u, id, o);
 	return o;
 }

@@ -9,7 +9,7 @@
 #define DESTINATION "org.freedesktop.systemd1"
 #define MANAGER     "org.freedesktop.systemd1.Manager"
 #define PATH        "/org/freedesktop/systemd1"
-#define JOB_SECONDS 90
+#define JOB_SECONDS 660 /* more than a manifest's start_timeout_s and TimeoutStopSec */
 
 struct job {
 	char path[128];
@@ -160,7 +160,7 @@ static int wait_for(struct updater *u, struct job *job, const char *what, const 
 	return 0;
 }
 
-int systemd_job(struct updater *u, const char *method, const char *unit)
+int systemd_job(struct updater *u, const char *method, const char *unit, bool wait)
 {
 	sd_bus_message *reply = NULL;
 	sd_bus_slot *slot = NULL;
@@ -181,7 +181,7 @@ int systemd_job(struct updater *u, const char *method, const char *unit)
 	}
 	if (r >= 0)
 		r = sd_bus_message_read_basic(reply, 'o', &path);
-	if (r >= 0) {
+	if (r >= 0 && wait) {
 		(void)snprintf(job.path, sizeof(job.path), "%s", path);
 		r = wait_for(u, &job, method, unit);
 	}

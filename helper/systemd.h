@@ -15,9 +15,9 @@ struct unit_state {
 /* State of a unit; a unit that is not there is inactive with an empty `file`. */
 int systemd_unit_state(struct updater *u, const char *unit, struct unit_state *out);
 
-/* "StartUnit", "StopUnit" or "RestartUnit", waiting until the job is done: for Type=notify until READY. -EIO with u->err
- * when it did not end well; stopping a unit that is not there is done. */
-int systemd_job(struct updater *u, const char *method, const char *unit);
+/* "StartUnit", "StopUnit" or "RestartUnit". With `wait` until the job is done: for Type=notify until READY, and -EIO with u->err
+ * when it did not end well; without it the job is only queued. Stopping a unit that is not there is done. */
+int systemd_job(struct updater *u, const char *method, const char *unit, bool wait);
 
 /* Reads unit files again; forgets a unit's failures and restart counter. */
 int systemd_reload(struct updater *u);

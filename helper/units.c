@@ -13,8 +13,8 @@
 
 #define UNIT_MAX_BYTES 65536
 
-static const char *const suffixes[] = { "service", "socket" };
-static const char *const wants[] = { "multi-user.target.wants", "sockets.target.wants" };
+const char *const unit_suffix[UNIT_KINDS] = { "service", "socket", "timer" };
+static const char *const wants[UNIT_KINDS] = { "multi-user.target.wants", "sockets.target.wants", "timers.target.wants" };
 
 void units_name(const char *id, const char *suffix, char out[UNIT_NAME_BYTES])
 {
@@ -41,14 +41,21 @@ bool units_masked(struct updater *u, const char *id)
 	return masked_in(u, SR_UNITS_RENDERED, name) || masked_in(u, "/run/systemd/system", name);
 }
 
-bool units_enabled(struct updater *u, const char *id)
+static bool linked(struct updater *u, const char *id, enum unit_kind k)
 {
-	_cleanup_close_ int dir = fs_open_dir(u->rootfd, SR_UNITS_RENDERED "/multi-user.target.wants", true, NULL);
-	char name[UNIT_NAME_BYTES];
+	_cleanup_close_ int dir = -1;
+	char name[UNIT_NAME_BYTES], path[160];
 	struct stat st;
 
-	units_name(id, "service", name);
+	(void)snprintf(path, sizeof(path), SR_UNITS_RENDERED "/%s", wants[k]);
+	dir = fs_open_dir(u->rootfd, path, true, NULL);
+	units_name(id, unit_suffix[k], name);
 	return dir >= 0 && fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+bool units_enabled(struct updater *u, const char *id)
+{
+	return linked(u, id, UNIT_SERVICE) || linked(u, id, UNIT_TIMER);
 }
 
 /* The text of a unit file, or NULL when there is none. */
@@ -100,27 +107,55 @@ static int install(struct updater *u, const char *name, const char *text, bool *
 
 int units_install(struct updater *u, const struct payload *p, bool *changed)
 {
-	_cleanup_free_ char *service = render_service(&p->manifest), *socket = render_socket(&p->manifest);
-	char name[UNIT_NAME_BYTES];
-	int r;
+	int r = 0;
 
-	if (!service || (p->manifest.socket.path && !socket))
-		return error_set(&u->err, -ENOMEM, "out of memory");
-	units_name(p->manifest.id, "service", name);
-	r = install(u, name, service, changed);
-	units_name(p->manifest.id, "socket", name);
-	return r < 0 ? r : install(u, name, socket, changed);
+	for (enum unit_kind k = UNIT_SERVICE; r == 0 && k < UNIT_KINDS; k++) {
+		_cleanup_free_ char *text = render_unit(&p->manifest, unit_suffix[k]);
+		char name[UNIT_NAME_BYTES];
+
+		if (!text)
+			return error_set(&u->err, -ENOMEM, "out of memory");
+		units_name(p->manifest.id, unit_suffix[k], name);
+		r = install(u, name, *text ? text : NULL, changed);
+	}
+	return r;
 }
 
 int units_remove(struct updater *u, const char *id, bool *changed)
 {
 	int r = 0;
 
-	for (size_t i = 0; i < 2 && r == 0; i++) {
+	for (enum unit_kind k = UNIT_SERVICE; r == 0 && k < UNIT_KINDS; k++) {
 		char name[UNIT_NAME_BYTES];
 
-		units_name(id, suffixes[i], name);
+		units_name(id, unit_suffix[k], name);
 		r = remove_rendered(u, name, changed);
+	}
+	return r;
+}
+
+static int sweep(struct updater *u, const char *path)
+{
+	_cleanup_close_ int fd = fs_open_dir(u->rootfd, path, true, NULL);
+	_cleanup_closedir_ DIR *dir = fdopendir_steal(&fd);
+	const struct dirent *e;
+
+	while (dir && (e = readdir(dir)))
+		if (strncmp(e->d_name, "." SR_UNIT_PREFIX, strlen("." SR_UNIT_PREFIX)) == 0 && fs_temporary(e->d_name) &&
+		    unlinkat(dirfd(dir), e->d_name, 0) < 0)
+			return error_set(&u->err, -errno, "%s/%s: cannot remove: %s", path, e->d_name, strerror(errno));
+	return 0;
+}
+
+int units_sweep(struct updater *u)
+{
+	int r = sweep(u, SR_UNITS_RENDERED);
+
+	for (enum unit_kind k = UNIT_SERVICE; r == 0 && k < UNIT_KINDS; k++) {
+		char path[160];
+
+		(void)snprintf(path, sizeof(path), SR_UNITS_RENDERED "/%s", wants[k]);
+		r = sweep(u, path);
 	}
 	return r;
 }
@@ -144,41 +179,48 @@ static int link_by_hand(struct updater *u, const char *name, const char *wanted_
 	return 0;
 }
 
-static int enable_by_hand(struct updater *u, const char *id, size_t n, bool on)
+static bool wanted(const struct payload *p, enum unit_kind k)
 {
-	int r = 0;
+	bool timer = p->manifest.supervision == SUPERVISION_SYSTEMD_TIMER;
 
-	for (size_t i = 0; i < n && r == 0; i++) {
-		char name[UNIT_NAME_BYTES];
-
-		units_name(id, suffixes[i], name);
-		r = link_by_hand(u, name, wants[i], on);
-	}
-	return r;
+	if (k == UNIT_SOCKET)
+		return p->manifest.socket.path != NULL;
+	return timer == (k == UNIT_TIMER);
 }
 
-int units_enable(struct updater *u, const char *id, bool socket)
+int units_enable(struct updater *u, const struct payload *p)
 {
-	char service_name[UNIT_NAME_BYTES], socket_name[UNIT_NAME_BYTES];
-	const char *names[] = { service_name, socket ? socket_name : NULL, NULL };
+	char names[UNIT_KINDS][UNIT_NAME_BYTES];
+	const char *on[UNIT_KINDS + 1] = { NULL };
+	size_t n = 0;
+	int r = 0;
 
-	if (!u->online)
-		return enable_by_hand(u, id, socket ? 2 : 1, true);
-	units_name(id, "service", service_name);
-	units_name(id, "socket", socket_name);
-	return systemd_enable(u, names, true);
+	for (enum unit_kind k = UNIT_SERVICE; r == 0 && k < UNIT_KINDS; k++) {
+		units_name(p->manifest.id, unit_suffix[k], names[k]);
+		if (wanted(p, k))
+			on[n++] = names[k];
+		if (!wanted(p, k) || !u->online)
+			r = link_by_hand(u, names[k], wants[k], wanted(p, k));
+	}
+	return r < 0 || !u->online ? r : systemd_enable(u, on, true);
 }
 
 int units_disable(struct updater *u, const char *id)
 {
-	char service_name[UNIT_NAME_BYTES], socket_name[UNIT_NAME_BYTES];
-	const char *names[] = { service_name, socket_name, NULL };
+	char names[UNIT_KINDS][UNIT_NAME_BYTES];
+	const char *all[UNIT_KINDS + 1] = { NULL };
 	int r = 0;
 
-	units_name(id, "service", service_name);
-	units_name(id, "socket", socket_name);
+	for (enum unit_kind k = UNIT_SERVICE; k < UNIT_KINDS; k++) {
+		units_name(id, unit_suffix[k], names[k]);
+		all[k] = names[k];
+	}
 	if (u->online)
-		r = systemd_enable(u, names, false);
+		r = systemd_enable(u, all, false);
+	if (r == -ENOENT)
+		r = 0;
 	/* systemd does not find the links of unit files that are gone. */
-	return r < 0 && r != -ENOENT ? r : enable_by_hand(u, id, 2, false);
+	for (enum unit_kind k = UNIT_SERVICE; r == 0 && k < UNIT_KINDS; k++)
+		r = link_by_hand(u, names[k], wants[k], false);
+	return r;
 }

@@ -8,21 +8,27 @@
 
 #define UNIT_NAME_BYTES 96
 
-/* "serviceradar-ID.service" / ".socket" */
+enum unit_kind { UNIT_SERVICE, UNIT_SOCKET, UNIT_TIMER, UNIT_KINDS };
+extern const char *const unit_suffix[UNIT_KINDS];
+
+/* "serviceradar-ID.service" / ".socket" / ".timer" */
 void units_name(const char *id, const char *suffix, char out[UNIT_NAME_BYTES]);
 
 /* Whether /etc or /run masks the unit: the administrator's word, which stands. */
 bool units_masked(struct updater *u, const char *id);
 
-/* Whether what is enabled by hand or by systemd is enabled: a link in *.wants. */
+/* Whether the service, or the timer that starts it, is enabled, by hand or by systemd: a link in *.wants. */
 bool units_enabled(struct updater *u, const char *id);
 
 /* Makes the unit files what the manifest says. *changed when something was written or removed. */
 int units_install(struct updater *u, const struct payload *p, bool *changed);
 
-/* Enables the units (of `socket`: the socket too) or disables both, whatever there is. */
-int units_enable(struct updater *u, const char *id, bool socket);
+/* Enables the units that the payload has and disables others of an earlier one; or disables all, whatever there is. */
+int units_enable(struct updater *u, const struct payload *p);
 int units_disable(struct updater *u, const char *id);
 
 /* Removes what units_install wrote. */
 int units_remove(struct updater *u, const char *id, bool *changed);
+
+/* Removes temporary names that a crash left beside unit files. */
+int units_sweep(struct updater *u);

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/bundle.h"
 #include "lib/cleanup.h"
 #include "lib/fs.h"
 #include "lib/json.h"
@@ -32,7 +33,7 @@ static bool manages_this_root(const char *root)
 
 int updater_open(struct updater *u, const char *root)
 {
-	*u = (struct updater){ .root = root, .rootfd = -1 };
+	*u = (struct updater){ .root = root, .rootfd = -1, .input = { .fd = -1 } };
 	u->rootfd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (u->rootfd < 0)
 		return error_set(&u->err, -errno, "%s: %s", root, strerror(errno));
@@ -45,7 +46,55 @@ void updater_close(struct updater *u)
 	if (u->rootfd >= 0)
 		close(u->rootfd);
 	sd_bus_flush_close_unref(u->systemd);
-	*u = (struct updater){ .rootfd = -1 };
+	updater_close_bundle(u);
+	*u = (struct updater){ .rootfd = -1, .input = { .fd = -1 } };
+}
+
+void updater_progress(struct updater *u, const char *id, const char *step, unsigned percent)
+{
+	if (u->on_progress)
+		u->on_progress(u->progress_arg, id ? id : "", step, percent);
+}
+
+enum result updater_refusal(int code)
+{
+	switch (code) {
+	case -ENOSPC:
+	case -EDQUOT:
+	case -EIO:
+	case -EROFS:
+	case -ENOMEM:
+	case -EINTR:
+		return RESULT_FAILED;
+	default:
+		return RESULT_REFUSED;
+	}
+}
+
+int updater_open_bundle(struct updater *u, const char *path, const char *signature)
+{
+	_cleanup_free_ char *beside = NULL;
+	int r;
+
+	updater_close_bundle(u);
+	if (asprintf(&beside, "%s" BUNDLE_SIGNATURE_SUFFIX, path) < 0) {
+		beside = NULL;
+		return error_set(&u->err, -ENOMEM, "out of memory");
+	}
+	u->input.name = path;
+	u->input.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (u->input.fd < 0)
+		return error_set(&u->err, -errno, "%s: %s", path, strerror(errno));
+	r = fs_read_file(AT_FDCWD, signature ? signature : beside, MINISIGN_MAX_BYTES, &u->input.signature, &u->input.signature_size, &u->err);
+	return r;
+}
+
+void updater_close_bundle(struct updater *u)
+{
+	if (u->input.fd >= 0)
+		close(u->input.fd);
+	free(u->input.signature);
+	u->input = (struct input){ .fd = -1 };
 }
 
 enum result updater_lock(struct updater *u, int *fd)

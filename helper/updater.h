@@ -19,12 +19,28 @@ enum result {
 	RESULT_UNAVAILABLE = 6, /* no systemd or no bus to do it with */
 };
 
+/* Names in SR_ADDONS that are no add-on's: what is being staged or thrown away. Whatever has one of them is removed by recover. */
+#define UPDATER_STAGING ".staging"
+#define UPDATER_SCRATCH ".scratch"
+
+/* The bundle that verify and stage are given. */
+struct input {
+	int fd; /* -1: none */
+	const char *name; /* for messages */
+	char *signature;
+	size_t signature_size;
+};
+
 struct updater {
 	const char *root; /* "/" or what --root says */
 	int rootfd;
 	bool online;       /* systemd runs here and manages this root */
 	bool start_denied; /* policy-rc.d forbids starting services: units are enabled and started at the next boot */
 	sd_bus *systemd;   /* opened when first needed */
+	struct input input;
+	bool allow_downgrade;
+	void (*on_progress)(void *arg, const char *id, const char *step, unsigned percent); /* may be NULL */
+	void *progress_arg;
 	struct error err;  /* the one error line */
 	char note[256];    /* what a person should know though all went well */
 };
@@ -33,15 +49,26 @@ struct updater {
 int updater_open(struct updater *u, const char *root);
 void updater_close(struct updater *u);
 
+/* Says how far a long verb is. `id` NULL while it is not known yet. */
+void updater_progress(struct updater *u, const char *id, const char *step, unsigned percent);
+
+/* Whether a failure is the caller's (a file or name that policy refuses) and not the host's (a full disk). */
+enum result updater_refusal(int code);
+
+/* Opens a bundle and reads BUNDLE.minisig, or `signature` when not NULL, into u->input. The caller's rights decide. */
+int updater_open_bundle(struct updater *u, const char *path, const char *signature);
+void updater_close_bundle(struct updater *u);
+
 /* Takes the lock that only one verb holds, waiting at most ten seconds. RESULT_DONE or RESULT_BUSY. */
 enum result updater_lock(struct updater *u, int *fd);
 
 /* One verb: `arg` is what follows the id on the command line or NULL; facts for --json and the bus go to `out`. */
 typedef enum result verb_fn(struct updater *u, const char *id, const char *arg, struct json_object *out);
 
-verb_fn verb_grant, verb_revoke, verb_activate, verb_deactivate, verb_reconcile, verb_recover, verb_status, verb_remove;
+verb_fn verb_verify, verb_stage, verb_grant, verb_revoke, verb_activate, verb_rollback, verb_deactivate, verb_reconcile, verb_recover,
+	verb_status, verb_remove;
 
-enum id_use { ID_NONE, ID_OPTIONAL, ID_REQUIRED };
+enum id_use { ID_NONE, ID_OPTIONAL, ID_REQUIRED, ID_BUNDLE };
 
 struct verb {
 	const char *name, *arguments, *summary;

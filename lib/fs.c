@@ -348,3 +348,48 @@ int fs_lookup_user(const char *root, const char *name, uid_t *uid, gid_t *gid)
 		*gid = pw.pw_gid;
 	return 0;
 }
+
+#define TREE_DEPTH 16
+
+static int remove_tree(int parent, const char *name, unsigned depth)
+{
+	_cleanup_closedir_ DIR *dir = NULL;
+	_cleanup_close_ int fd = -1;
+	const struct dirent *e;
+
+	if (unlinkat(parent, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != EISDIR)
+		return -errno;
+	if (depth >= TREE_DEPTH)
+		return -ELOOP;
+	fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	dir = fdopendir_steal(&fd);
+	if (!dir)
+		return -errno;
+	for (errno = 0; (e = readdir(dir)); errno = 0) {
+		int r = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ? 0 : remove_tree(dirfd(dir), e->d_name, depth + 1);
+
+		if (r < 0)
+			return r;
+	}
+	if (errno)
+		return -errno;
+	return unlinkat(parent, name, AT_REMOVEDIR) < 0 ? -errno : 0;
+}
+
+int fs_remove_tree(int dirfd, const char *name, struct error *err)
+{
+	int r = remove_tree(dirfd, name, 0);
+
+	return r < 0 ? error_set(err, r, "%s: cannot remove: %s", name, strerror(-r)) : 0;
+}
+
+bool fs_temporary(const char *name)
+{
+	size_t n = strlen(name);
+
+	return n > 5 && name[0] == '.' && strcmp(name + n - 4, ".new") == 0;
+}

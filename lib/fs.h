@@ -41,3 +41,9 @@ int fs_sha256_fd(int fd, char hex[65], struct error *err);
 /* uid and gid of a system account from ROOT/etc/passwd and ROOT/etc/group when root is not "/", by getpwnam else.
  * -ENOENT when there is none. Either out pointer may be NULL. */
 int fs_lookup_user(const char *root, const char *name, uid_t *uid, gid_t *gid);
+
+/* Removes `name` in `dirfd`, a file or a directory with all in it; links are not followed. 0 also when it is not there. */
+int fs_remove_tree(int dirfd, const char *name, struct error *err);
+
+/* Whether `name` is one that fs_write_atomic or fs_symlink_atomic writes under before it renames. */
+bool fs_temporary(const char *name);

@@ -39,6 +39,8 @@ static const struct key exec_keys[] = {
 	{ "install_path", STRING, AT(exec.install_path), false, NULL },
 	{ "args", STRINGS, AT(exec.args), false, NULL },
 	{ "notify", BOOL, AT(exec.notify), false, NULL },
+	{ "start_timeout_s", U32, AT(exec.start_timeout_s), false, NULL },
+	{ "settle_ms", U32, AT(exec.settle_ms), false, NULL },
 	{ NULL, STRING, 0, false, NULL },
 };
 static const struct key schedule_keys[] = {
@@ -483,6 +485,10 @@ static int check(const struct reader *r)
 		return wrong(r, "requires.base_agent", m->requires.base_agent, "is not a version such as >=1.4.0");
 	if (m->requires.run_as && !user_name_valid(m->requires.run_as))
 		return wrong(r, "requires.run_as", m->requires.run_as, "is not a user name");
+	if (m->exec.start_timeout_s < 1 || m->exec.start_timeout_s > 600)
+		return wrong(r, "exec.start_timeout_s", NULL, "is not between 1 and 600");
+	if (m->exec.settle_ms > 60000)
+		return wrong(r, "exec.settle_ms", NULL, "is more than 60000");
 	if (m->exec.install_path && !path_valid(m->exec.install_path, true))
 		return wrong(r, "exec.install_path", m->exec.install_path, "is not an absolute path");
 	if (m->socket.path && (!path_valid(m->socket.path, true) || strncmp(m->socket.path, "/run/", 5) != 0))
@@ -571,7 +577,7 @@ static int parse_document(yaml_parser_t *parser, const char *where, struct manif
 
 int manifest_parse(const char *text, size_t size, const char *where, struct manifest *out, struct error *err)
 {
-	_cleanup_manifest_ struct manifest m = { 0 };
+	_cleanup_manifest_ struct manifest m = { .exec = { .start_timeout_s = 30, .settle_ms = 1000 } };
 	yaml_parser_t parser;
 	int r;
 
@@ -667,7 +673,7 @@ int manifest_supported(const struct manifest *m, struct error *err)
 	if (least && semver_compare(SR_VERSION, least) < 0)
 		return error_set(err, -ENOTSUP, "%s %s needs serviceradar-agent %s or later; this is %s", m->id, m->version, least,
 				 SR_VERSION);
-	if (m->supervision != SUPERVISION_SYSTEMD_SERVICE)
+	if (m->supervision != SUPERVISION_SYSTEMD_SERVICE && m->supervision != SUPERVISION_SYSTEMD_TIMER)
 		return error_set(err, -ENOTSUP, "%s: supervision %s is not supported by this version", m->id,
 				 supervision_name(m->supervision));
 	return 0;

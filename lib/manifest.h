@@ -41,6 +41,8 @@ struct manifest {
 		char *binary, *install_path;
 		struct strings args;
 		bool notify;
+		uint32_t start_timeout_s; /* until READY; 30 when not given */
+		uint32_t settle_ms;       /* that it must stay up for after READY before an activation counts; 1000 when not given */
 	} exec;
 	struct strings state_dirs, runtime_dirs; /* relative to /var/lib and /run */
 	char *config_schema;                     /* file name beside the manifest */

@@ -6,6 +6,8 @@
 
 #define SR_PACKAGED_ADDONS "/usr/lib/serviceradar/addons"       /* <id>/: payload of an OS package */
 #define SR_ADDONS          "/var/lib/serviceradar/addons"       /* <id>/current, versions/, state.json, journal */
+#define SR_KEYS_VENDOR     "/usr/share/serviceradar/keys"       /* *.pub of the package */
+#define SR_KEYS_OPERATOR   "/etc/serviceradar/keys.d"           /* *.pub and `revoked` of the administrator */
 #define SR_ASSIGNMENTS     "/etc/serviceradar/addons.d"         /* <id>.json, root:serviceradar 0640 */
 #define SR_STATUS          "/run/serviceradar/addons"           /* <id>.json, written by the agent */
 #define SR_AGENT_STATE     "/var/lib/serviceradar/agent"        /* the agent's own, 0700 */

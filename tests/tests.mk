@@ -3,7 +3,7 @@
 # lib/ ("objs: helper/render.c") and pkg-config libraries ("pkgs: libsystemd").
 UNIT_SRCS  := $(wildcard tests/unit/test_*.c)
 UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(UNIT_SRCS))
-UNIT_PKGS  := cmocka libcrypto libcap yaml-0.1 json-c libprotobuf-c
+UNIT_PKGS  := cmocka libcrypto zlib libcap yaml-0.1 json-c libprotobuf-c
 DEPS       += $(patsubst %.c,$(BUILD)/%.d,$(UNIT_SRCS))
 
 note = $(shell sed -n '1,8s,^/\* $(2): \(.*\) \*/$$,\1,p' $(1))

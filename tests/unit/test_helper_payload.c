@@ -94,7 +94,7 @@ static struct fixture *fixture(void **state)
 static void refused(struct fixture *f, int code, const char *says)
 {
 	f->u.err.text[0] = '\0';
-	assert_int_equal(payload_open(&f->u, "probe", &f->p), code);
+	assert_int_equal(payload_open(&f->u, "probe", PAYLOAD_PACKAGED, &f->p), code);
 	assert_int_equal(f->p.binary, -1);
 	assert_int_equal(f->p.dir, -1);
 	if (!strstr(f->u.err.text, says) || !strstr(f->u.err.text, "probe"))
@@ -105,7 +105,7 @@ static void a_sound_payload_is_opened(void **state)
 {
 	struct fixture *f = fixture(state);
 
-	if (payload_open(&f->u, "probe", &f->p) < 0)
+	if (payload_open(&f->u, "probe", PAYLOAD_PACKAGED, &f->p) < 0)
 		fail_msg("%s", f->u.err.text);
 	assert_string_equal(f->p.path, "/" ADDON);
 	assert_string_equal(f->p.manifest.id, "probe");
@@ -117,7 +117,7 @@ static void what_is_not_there_is_not_installed(void **state)
 {
 	struct fixture *f = fixture(state);
 
-	assert_int_equal(payload_open(&f->u, "absent", &f->p), -ENOENT);
+	assert_int_equal(payload_open(&f->u, "absent", PAYLOAD_PACKAGED, &f->p), -ENOENT);
 	assert_non_null(strstr(f->u.err.text, "apt install serviceradar-absent"));
 }
 
@@ -127,7 +127,7 @@ static void ids_do_not_lead_out_of_the_directory(void **state)
 	struct fixture *f = fixture(state);
 
 	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
-		assert_int_equal(payload_open(&f->u, ids[i], &f->p), -EINVAL);
+		assert_int_equal(payload_open(&f->u, ids[i], PAYLOAD_PACKAGED, &f->p), -EINVAL);
 }
 
 static void a_payload_without_its_binary_is_refused(void **state)
@@ -238,7 +238,7 @@ static void dl_3_the_grant_sets_what_is_declared_and_the_revoke_takes_all_of_it(
 	caps_mask now = 0;
 	struct stat st;
 
-	assert_int_equal(payload_open(&f->u, "probe", &f->p), 0);
+	assert_int_equal(payload_open(&f->u, "probe", PAYLOAD_PACKAGED, &f->p), 0);
 	if (capability_preflight(&f->u, &f->p, &mode) < 0)
 		fail_msg("%s", f->u.err.text);
 	if (mode == GRANT_AMBIENT) {
@@ -274,7 +274,7 @@ static void dl_3_without_the_user_nothing_is_granted(void **state)
 	caps_mask now;
 
 	write_file(f, "etc/passwd", "root:x:0:0::/:/bin/sh\n", 0644);
-	assert_int_equal(payload_open(&f->u, "probe", &f->p), 0);
+	assert_int_equal(payload_open(&f->u, "probe", PAYLOAD_PACKAGED, &f->p), 0);
 	assert_int_equal(capability_preflight(&f->u, &f->p, &mode), -EPERM);
 	assert_non_null(strstr(f->u.err.text, "no user serviceradar"));
 	mode = GRANT_FILE_AND_AMBIENT;

@@ -74,8 +74,8 @@ static void packaged_units_are_what_the_manifest_renders(void **state)
 	assert_int_equal(manifest_parse(yaml, strlen(yaml), "addon.yaml", &m, &err), 0);
 	assert_int_equal(fs_read_file(AT_FDCWD, "systemd/serviceradar-netprobe.service", 65536, &service, NULL, &err), 0);
 	assert_int_equal(fs_read_file(AT_FDCWD, "systemd/serviceradar-netprobe.socket", 65536, &socket, NULL, &err), 0);
-	rendered_service = render_service(&m);
-	rendered_socket = render_socket(&m);
+	rendered_service = render_unit(&m, "service");
+	rendered_socket = render_unit(&m, "socket");
 	assert_string_equal(rendered_service, service);
 	assert_string_equal(rendered_socket, socket);
 }
@@ -100,7 +100,7 @@ static void arguments_reach_the_program_as_they_are(void **state)
 
 	(void)state;
 	manifest_of("Probe", "[]", "", &plain);
-	reference = render_service(&plain);
+	reference = render_unit(&plain, "service");
 	assert_non_null(reference);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		static const char command[] = "/var/lib/serviceradar/addons/probe/current/probe";
@@ -108,7 +108,7 @@ static void arguments_reach_the_program_as_they_are(void **state)
 		_cleanup_free_ char *unit = NULL, *line = NULL, *rest = NULL;
 
 		manifest_of("Probe", cases[i].yaml, "", &m);
-		unit = render_service(&m);
+		unit = render_unit(&m, "service");
 		assert_non_null(unit);
 		line = line_with(unit, "ExecStart=");
 		assert_int_equal(strncmp(line, command, strlen(command)), 0);
@@ -165,9 +165,9 @@ static void a_name_is_only_a_description(void **state)
 
 		manifest_of(names[i], "[]", "socket: {path: /run/serviceradar/probe.sock, mode: \"0600\"}", &m);
 		manifest_of("Probe", "[]", "socket: {path: /run/serviceradar/probe.sock, mode: \"0600\"}", &plain);
-		service = render_service(&m);
-		socket = render_socket(&m);
-		reference = render_service(&plain);
+		service = render_unit(&m, "service");
+		socket = render_unit(&m, "socket");
+		reference = render_unit(&plain, "service");
 		line = line_with(service, "Description=ServiceRadar add-on ");
 		assert_string_equal(line, shown[i]);
 		assert_int_equal(lines_of(service), lines_of(reference));
@@ -179,18 +179,19 @@ static void a_name_is_only_a_description(void **state)
 static void without_capabilities_the_sets_are_emptied(void **state)
 {
 	_cleanup_manifest_ struct manifest m = { 0 };
-	_cleanup_free_ char *unit = NULL, *ambient = NULL, *bounding = NULL;
+	_cleanup_free_ char *unit = NULL, *ambient = NULL, *bounding = NULL, *socket = NULL;
 
 	(void)state;
 	manifest_of("Probe", "[]", "", &m);
-	unit = render_service(&m);
+	unit = render_unit(&m, "service");
 	ambient = line_with(unit, "AmbientCapabilities=");
 	bounding = line_with(unit, "CapabilityBoundingSet=");
 	assert_string_equal(ambient, "");
 	assert_string_equal(bounding, "");
 	assert_null(strstr(unit, "SystemCallFilter=bpf"));
 	assert_non_null(strstr(unit, "RestrictAddressFamilies=AF_UNIX\n"));
-	assert_null(render_socket(&m));
+	socket = render_unit(&m, "socket");
+	assert_string_equal(socket, "");
 }
 
 int main(void)

@@ -31,12 +31,12 @@ static int delete_root(void **state)
 	return 0;
 }
 
-static void spoil(const char *text)
+static void spoil(const char *name, const char *text)
 {
 	_cleanup_close_ int dir = fs_make_dirs(u.rootfd, SR_ADDONS "/probe", 0755, &u.err), fd = -1;
 
 	assert_true(dir >= 0);
-	fd = openat(dir, "state.json", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
 }
 
@@ -48,12 +48,13 @@ static void nothing_known_is_all_zero(void **state)
 	(void)state;
 	assert_int_equal(state_read(&u, "probe", &s), 0);
 	assert_memory_equal(&s, &zero, sizeof(s));
-	assert_int_equal(journal_read(&u, "probe"), JOURNAL_NONE);
+	assert_int_equal(journal_read(&u, "probe").verb, JOURNAL_NONE);
 }
 
 static void what_is_written_is_read_again(void **state)
 {
-	struct state in = { .activated = true, .removing = true, .version = "1.2.3-rc.1", .grant = GRANT_AMBIENT,
+	struct state in = { .activated = true, .removing = true, .label = "1.2.3-rc.1", .version = "1.2.3-rc.1", .previous = "packaged",
+			    .highest = "2.0.0", .grant = GRANT_AMBIENT,
 			    .last_error = "a \"quoted\" line" }, out;
 
 	(void)state;
@@ -62,7 +63,10 @@ static void what_is_written_is_read_again(void **state)
 	assert_int_equal(state_read(&u, "probe", &out), 0);
 	assert_true(out.activated);
 	assert_true(out.removing);
+	assert_string_equal(out.label, in.label);
 	assert_string_equal(out.version, in.version);
+	assert_string_equal(out.previous, "packaged");
+	assert_string_equal(out.highest, "2.0.0");
 	assert_string_equal(out.sha256, in.sha256);
 	assert_int_equal(out.grant, GRANT_AMBIENT);
 	assert_string_equal(out.last_error, in.last_error);
@@ -77,7 +81,7 @@ static void a_damaged_state_is_an_error_that_names_the_file(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(damaged) / sizeof(damaged[0]); i++) {
-		spoil(damaged[i]);
+		spoil("state.json", damaged[i]);
 		assert_int_equal(state_read(&u, "probe", &s), -EINVAL);
 		assert_says(u.err.text, SR_ADDONS "/probe/state.json");
 	}
@@ -86,13 +90,42 @@ static void a_damaged_state_is_an_error_that_names_the_file(void **state)
 static void a_journal_is_there_from_begin_to_end(void **state)
 {
 	(void)state;
-	for (enum journal_verb v = JOURNAL_ACTIVATE; v <= JOURNAL_DEACTIVATE; v++) {
-		assert_int_equal(journal_begin(&u, "probe", v), 0);
-		assert_int_equal(journal_read(&u, "probe"), v);
-		assert_int_equal(journal_read(&u, "other"), JOURNAL_NONE);
+	for (enum journal_verb v = JOURNAL_ACTIVATE; v <= JOURNAL_REMOVE; v++) {
+		const struct journal in = { v, v == JOURNAL_ACTIVATE };
+		struct journal out;
+
+		assert_int_equal(journal_begin(&u, "probe", &in), 0);
+		out = journal_read(&u, "probe");
+		assert_int_equal(out.verb, v);
+		assert_int_equal(out.running, in.running);
+		assert_int_equal(journal_read(&u, "other").verb, JOURNAL_NONE);
 		assert_int_equal(journal_end(&u, "probe"), 0);
-		assert_int_equal(journal_read(&u, "probe"), JOURNAL_NONE);
+		assert_int_equal(journal_read(&u, "probe").verb, JOURNAL_NONE);
 		assert_int_equal(journal_end(&u, "probe"), 0);
+	}
+}
+
+static void a_damaged_journal_is_still_one(void **state)
+{
+	(void)state;
+	spoil("journal", "{");
+	assert_int_equal(journal_read(&u, "probe").verb, JOURNAL_ACTIVATE);
+	assert_true(journal_read(&u, "probe").running);
+}
+
+static void a_state_that_names_no_version_is_damaged(void **state)
+{
+	static const char *const damaged[] = {
+		"{\"active\": \"../../etc\"}", "{\"previous\": \"1.0\"}", "{\"highest_version\": \"x\"}", "{\"activated\": true}",
+	};
+	struct state s;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(damaged) / sizeof(damaged[0]); i++) {
+		spoil("state.json", damaged[i]);
+		assert_int_equal(state_read(&u, "probe", &s), -EINVAL);
+		assert_false(s.activated);
+		assert_says(u.err.text, "state.json");
 	}
 }
 
@@ -102,6 +135,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(nothing_known_is_all_zero, make_root, delete_root),
 		cmocka_unit_test_setup_teardown(what_is_written_is_read_again, make_root, delete_root),
 		cmocka_unit_test_setup_teardown(a_damaged_state_is_an_error_that_names_the_file, make_root, delete_root),
+		cmocka_unit_test_setup_teardown(a_state_that_names_no_version_is_damaged, make_root, delete_root),
+		cmocka_unit_test_setup_teardown(a_damaged_journal_is_still_one, make_root, delete_root),
 		cmocka_unit_test_setup_teardown(a_journal_is_there_from_begin_to_end, make_root, delete_root),
 	};
 
