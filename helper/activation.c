@@ -91,8 +91,8 @@ static int stop_units(struct updater *u, const char *id)
 	char name[UNIT_NAME_BYTES];
 	int r = 0;
 
-	for (enum unit_kind k = UNIT_KINDS; r == 0 && k-- > 0;) { /* what starts the service is stopped before it */
-		units_name(id, unit_suffix[k], name);
+	for (size_t i = 1; r == 0 && i <= UNIT_KINDS; i++) { /* from the end: what starts the service is stopped before it */
+		units_name(id, unit_suffix[UNIT_KINDS - i], name);
 		r = systemd_job(u, "StopUnit", name, true);
 		if (r == 0)
 			systemd_reset_failed(u, name);
@@ -181,7 +181,7 @@ static int start_units(struct updater *u, const struct payload *p, bool restart)
 	return r < 0 || !restart ? r : watch(u, p, name);
 }
 
-/* Files, links and units of a payload; *socket_changed when its socket unit is another now. */
+/* Files, links and units of a payload. */
 static int install(struct updater *u, const struct payload *p, enum grant_mode *mode, const char *previous)
 {
 	const char *id = p->manifest.id;

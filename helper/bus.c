@@ -116,7 +116,7 @@ static int on_call(sd_bus_message *m, void *userdata, sd_bus_error *error)
 		r = sd_bus_message_read_basic(m, 's', &arg);
 	if (r < 0)
 		return r;
-	if (v->id == ID_REQUIRED && !*id)
+	if (v->id == ID_REQUIRED && (!id || !*id))
 		return sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS, "the add-on's id is missing");
 	result = verb_run(s->u, v, id, arg, &reply);
 	updater_close_bundle(s->u);
@@ -136,7 +136,7 @@ static const sd_bus_vtable vtable[] = {
 	SD_BUS_METHOD_WITH_ARGS("Stage", SD_BUS_ARGS("h", bundle, "s", signature), SD_BUS_RESULT("s", result), on_call,
 				SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD_WITH_ARGS("Rollback", SD_BUS_ARGS("s", id), SD_BUS_RESULT("s", result), on_call, SD_BUS_VTABLE_UNPRIVILEGED),
-	SD_BUS_SIGNAL_WITH_NAMES("Progress", "ssu", SD_BUS_PARAM(id) SD_BUS_PARAM(step) SD_BUS_PARAM(percent), 0),
+	SD_BUS_SIGNAL_WITH_ARGS("Progress", SD_BUS_ARGS("s", id, "s", step, "u", percent), 0),
 	SD_BUS_METHOD_WITH_ARGS("Grant", SD_BUS_ARGS("s", id), SD_BUS_RESULT("s", result), on_call, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD_WITH_ARGS("Revoke", SD_BUS_ARGS("s", id), SD_BUS_RESULT("s", result), on_call, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD_WITH_ARGS("Activate", SD_BUS_ARGS("s", id, "s", version), SD_BUS_RESULT("s", result), on_call,

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "helper/render.h"
+#include "lib/render.h"
 #include "lib/fs.h"
 #include "lib/paths.h"
 

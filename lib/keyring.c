@@ -49,7 +49,7 @@ static int load_key(struct keyring *k, int dirfd, const char *name, const char *
 {
 	_cleanup_free_ char *text = NULL;
 	struct minisign_key key;
-	size_t size;
+	size_t size = 0;
 
 	if (read_owned(dirfd, name, shown, MINISIGN_MAX_BYTES, &text, &size, &k->skipped) < 0 ||
 	    minisign_key_parse(text, size, shown, &key, &k->skipped) < 0)
@@ -112,7 +112,7 @@ static int load_revoked(struct keyring *k, int rootfd, struct error *err)
 	static const char shown[] = SR_KEYS_OPERATOR "/revoked";
 	_cleanup_close_ int dir = fs_open_dir(rootfd, SR_KEYS_OPERATOR, true, err);
 	_cleanup_free_ char *text = NULL;
-	size_t size;
+	size_t size = 0;
 	int r;
 
 	if (dir < 0)
@@ -120,7 +120,7 @@ static int load_revoked(struct keyring *k, int rootfd, struct error *err)
 	r = read_owned(dir, "revoked", shown, REVOKED_BYTES, &text, &size, err);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
-	if (strlen(text) != size)
+	if (!text || strlen(text) != size)
 		return error_set(err, -EINVAL, "%s: holds a NUL byte", shown);
 	return add_revoked(k, text, shown, err);
 }
@@ -146,7 +146,7 @@ int keyring_add_file(struct keyring *k, const char *path, struct error *err)
 {
 	_cleanup_free_ char *text = NULL;
 	struct minisign_key key;
-	size_t size;
+	size_t size = 0;
 	int r = fs_read_file(AT_FDCWD, path, MINISIGN_MAX_BYTES, &text, &size, err);
 
 	if (r == 0)

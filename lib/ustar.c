@@ -74,6 +74,8 @@ static int more(struct reader *r)
 /* Up to `size` bytes where they lie; they stay valid until the next call. */
 static int take(struct reader *r, uint64_t size, const unsigned char **data, size_t *n)
 {
+	*data = r->out;
+	*n = 0;
 	if (r->pos == r->filled) {
 		int e = more(r);
 
@@ -93,8 +95,8 @@ static int take_block(struct reader *r, unsigned char block[BLOCK])
 	size_t have = 0;
 
 	while (have < BLOCK) {
-		const unsigned char *data = NULL;
-		size_t n = 0;
+		const unsigned char *data;
+		size_t n;
 		int e = take(r, BLOCK - have, &data, &n);
 
 		if (e < 0)
@@ -206,8 +208,8 @@ static int file(struct reader *r, const struct ustar_entry *e, const struct usta
 	int x = sink->begin(sink->arg, e, r->err);
 
 	while (x >= 0 && left > 0) {
-		const unsigned char *data = NULL;
-		size_t n = 0;
+		const unsigned char *data;
+		size_t n;
 
 		x = take(r, left, &data, &n);
 		if (x >= 0)
@@ -216,8 +218,8 @@ static int file(struct reader *r, const struct ustar_entry *e, const struct usta
 			left -= n;
 	}
 	for (left = (BLOCK - e->size % BLOCK) % BLOCK; x >= 0 && left > 0;) {
-		const unsigned char *data = NULL;
-		size_t n = 0;
+		const unsigned char *data;
+		size_t n;
 
 		x = take(r, left, &data, &n);
 		if (x >= 0 && !all_zero(data, n))

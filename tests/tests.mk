@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Unit tests: every tests/unit/test_X.c is one program. Its first lines may name, in comments, the sources it needs beside
-# lib/ ("objs: helper/render.c") and pkg-config libraries ("pkgs: libsystemd").
+# lib/ ("objs: helper/state.c") and pkg-config libraries ("pkgs: libsystemd").
 UNIT_SRCS  := $(wildcard tests/unit/test_*.c)
 UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(UNIT_SRCS))
 UNIT_PKGS  := cmocka libcrypto zlib libcap yaml-0.1 json-c libprotobuf-c

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* objs: helper/render.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +9,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "helper/render.h"
+#include "lib/render.h"
 #include "lib/fs.h"
 
 /* A manifest of the least that is required, with these values and lines. */
@@ -204,5 +203,5 @@ int main(void)
 		cmocka_unit_test(without_capabilities_the_sets_are_emptied),
 	};
 
-	return cmocka_run_group_tests_name("helper/render.c", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("lib/render.c", tests, NULL, NULL);
 }

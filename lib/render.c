@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "helper/render.h"
+#include "lib/render.h"
 
 #include <stdio.h>
 #include <string.h>
