@@ -25,6 +25,14 @@ $(IPC_CLIENT): $(BUILD)/tests/live/ipc_client.o $(PROTO_OBJ) $(BUILD)/lib/libsr.
 $(BUILD)/tests/live/ipc_client.o: | $(PROTO_H)
 DEPS += $(BUILD)/tests/live/ipc_client.d
 
+# Counts, kills at and fails system calls, for tests/crash.
+SYSCALLS := $(BUILD)/tests/syscalls
+$(SYSCALLS): $(BUILD)/tests/crash/syscalls.o
+	$(say) LD $@
+	$(Q)$(CC) $(SR_CFLAGS) $(CFLAGS) $(SR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(call libs,libseccomp)
+DEPS += $(BUILD)/tests/crash/syscalls.d
+LINT_SRCS += tests/crash/syscalls.c
+
 ## check-unit: build and run the unit tests
 check-unit: $(UNIT_TESTS)
 	$(Q)tests/lib/unit.sh $(BUILD)/check $(UNIT_TESTS)
@@ -38,7 +46,7 @@ check: deps
 	$(Q)$(MAKE) --no-print-directory lint-shell lint-man lint-c
 	$(Q)$(MAKE) --no-print-directory deb
 	$(Q)$(MAKE) --no-print-directory rpm
-	$(Q)$(MAKE) --no-print-directory WERROR=1 $(BUILD)/tests/ipc-client
+	$(Q)$(MAKE) --no-print-directory WERROR=1 $(BUILD)/tests/ipc-client $(BUILD)/tests/syscalls
 	$(Q)tests/lib/check.sh $(BUILD)
 
 .PHONY: check
