@@ -27,8 +27,7 @@ static uint64_t now_us(void)
 	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
-/* Keeps a message, and logs it when it is new. */
-static void complain(char (*slot)[512], const char *text)
+void addon_complain(char (*slot)[512], const char *text)
 {
 	if (!strncmp(*slot, text, sizeof(*slot) - 1))
 		return;
@@ -59,111 +58,6 @@ struct addon *addon_get(struct agent *a, const char *id, bool make)
 	d->next = a->addons;
 	a->addons = d;
 	return d;
-}
-
-/* The directory of the payload: what `current` names, else the packaged one. */
-static int open_payload(struct addon *d)
-{
-	_cleanup_close_ int base = -1;
-	char path[256], target[400];
-	ssize_t n;
-	int fd;
-
-	snprintf(path, sizeof(path), SR_ADDONS "/%s", d->id);
-	base = fs_open_dir(d->agent->rootfd, path, false, NULL);
-	n = base >= 0 ? readlinkat(base, "current", target, sizeof(target) - 1) : -1;
-	if (n > 0) {
-		target[n] = '\0';
-		if (*target == '/')
-			snprintf(d->payload_dir, sizeof(d->payload_dir), "%s", target);
-		else
-			snprintf(d->payload_dir, sizeof(d->payload_dir), "%s/%.200s", path, target);
-		fd = fs_open_dir(d->agent->rootfd, d->payload_dir, false, NULL);
-		if (fd >= 0)
-			return fd;
-	}
-	snprintf(d->payload_dir, sizeof(d->payload_dir), SR_PACKAGED_ADDONS "/%s", d->id);
-	return fs_open_dir(d->agent->rootfd, d->payload_dir, false, NULL);
-}
-
-static enum unsupported why_unsupported(const struct manifest *m)
-{
-	const char *here = platform_name(), *slash = strchr(here, '/');
-	bool listed = m->requires.platforms.n == 0, same_os = false;
-	const char *least = m->requires.base_agent;
-
-	for (size_t i = 0; i < m->requires.platforms.n; i++) {
-		listed |= !strcmp(m->requires.platforms.v[i], here);
-		same_os |= !strncmp(m->requires.platforms.v[i], here, (size_t)(slash - here) + 1);
-	}
-	if (!listed)
-		return same_os ? UNSUPPORTED_ARCH : UNSUPPORTED_PLATFORM;
-	least += least ? strspn(least, ">= ") : 0;
-	if (least && semver_valid(least) && semver_compare(SR_VERSION, least) < 0)
-		return UNSUPPORTED_AGENT;
-	return UNSUPPORTED_OTHER;
-}
-
-static struct json_object *read_payload(struct addon *d)
-{
-	_cleanup_close_ int dir = open_payload(d), binary = -1;
-	_cleanup_json_ struct json_object *schema = NULL;
-	struct error err = { 0 };
-	caps_mask mask = 0;
-	bool effective;
-	int r;
-
-	manifest_free(&d->manifest);
-	memset(&d->manifest, 0, sizeof(d->manifest));
-	d->facts.installed = d->facts.capability_missing = false;
-	d->facts.unsupported = SUPPORTED;
-	if (dir < 0) {
-		snprintf(err.text, sizeof(err.text),
-			 SR_ASSIGNMENTS "/%s.json: addon_id: \"%s\" is not installed; apt install serviceradar-%s", d->id,
-			 d->id, d->id);
-		if (d->facts.assigned && d->facts.enabled)
-			complain(&d->payload_error, err.text);
-		return NULL;
-	}
-	r = manifest_read(dir, d->payload_dir, &d->manifest, &err);
-	if (r == 0)
-		r = json_read_file(dir, d->manifest.config_schema, &schema, &err);
-	if (r == 0)
-		r = schema_check(schema, d->manifest.config_schema, &err);
-	if (r < 0) {
-		complain(&d->payload_error, err.text);
-		return NULL;
-	}
-	d->facts.installed = true;
-	if (manifest_supported(&d->manifest, &err) < 0)
-		d->facts.unsupported = why_unsupported(&d->manifest);
-	complain(&d->payload_error, d->facts.unsupported != SUPPORTED ? err.text : "");
-	snprintf(d->facts.version, sizeof(d->facts.version), "%s", d->manifest.version);
-	d->facts.has_socket = d->manifest.socket.path != NULL;
-	if (d->facts.activated && !strcmp(d->grant_mode, "file+ambient")) {
-		binary = fs_open_file(dir, d->manifest.exec.binary, d->manifest.exec.binary, NULL);
-		if (binary >= 0 && caps_get_file(binary, &mask, &effective, NULL) == 0)
-			d->facts.capability_missing = (mask & d->manifest.requires.os_capabilities) !=
-						      d->manifest.requires.os_capabilities;
-	}
-	return steal_ptr(&schema);
-}
-
-static void read_record(struct addon *d)
-{
-	_cleanup_json_ struct json_object *o = NULL;
-	struct json_object *v;
-	char path[160];
-
-	d->facts.activated = false;
-	d->grant_mode[0] = '\0';
-	snprintf(path, sizeof(path), SR_ADDONS "/%s/state.json", d->id);
-	if (json_read_file(d->agent->rootfd, path + 1, &o, NULL) < 0)
-		return;
-	if (json_object_object_get_ex(o, "activated", &v))
-		d->facts.activated = json_object_get_boolean(v);
-	if (json_object_object_get_ex(o, "grant_mode", &v) && json_object_get_string(v))
-		snprintf(d->grant_mode, sizeof(d->grant_mode), "%s", json_object_get_string(v));
 }
 
 static int push_config(struct addon *d, const struct assignment *a, struct json_object *schema, struct error *err)
@@ -231,22 +125,43 @@ static void prepare_ipc(struct addon *d)
 	d->ipc_ready = true;
 }
 
-/* Reads the assignment, and keeps its text for the last known good. */
-static int read_assignment(struct addon *d, int dir, struct assignment *a, struct json_object **raw, struct error *err)
+/* One source of assignments, and the text for the last known good. */
+static int read_from(struct addon *d, const char *path, struct assignment *a, struct json_object **raw, char *mark, struct error *err)
 {
-	char name[80], where[160];
+	_cleanup_close_ int dir = fs_open_dir(d->agent->rootfd, path, false, NULL);
+	struct stat st;
+	char name[80];
 	int r;
 
 	if (dir < 0)
 		return -ENOENT;
-	r = assignment_read(dir, SR_ASSIGNMENTS, d->id, a, err);
 	snprintf(name, sizeof(name), "%s.json", d->id);
-	snprintf(where, sizeof(where), SR_ASSIGNMENTS "/%s", name);
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		assignment_mark(&st, mark);
+	r = assignment_read(dir, path, d->id, a, err);
 	if (r == 0)
 		(void)json_read_file(dir, name, raw, NULL);
-	if (r == 0 && a->enabled && a->delivery == DELIVERY_PUSHED_ARTIFACT)
-		r = error_set(err, -ENOTSUP, "%s: delivery: \"pushed-artifact\" is not supported by this build", where);
 	return r;
+}
+
+/* What is set on this host wins over what was pushed; that there are two which differ is said in the status. */
+static int read_assignment(struct addon *d, struct assignment *a, struct json_object **raw, char *mark, struct error *err)
+{
+	_cleanup_json_ struct json_object *other = NULL;
+	_cleanup_assignment_ struct assignment pushed = { 0 };
+	char ignored[ASSIGNMENT_MARK_BYTES] = "";
+	struct error none;
+	int r = read_from(d, SR_ASSIGNMENTS, a, raw, mark, err);
+
+	d->overridden = false;
+	d->source = "local";
+	if (r != -ENOENT) {
+		d->overridden = read_from(d, SR_PUSHED, &pushed, &other, ignored, &none) == 0 && *raw && other &&
+				!json_object_equal(*raw, other);
+		return r;
+	}
+	d->source = "pushed";
+	return read_from(d, SR_PUSHED, a, raw, mark, err);
 }
 
 /* After a start with an assignment that is not valid: what applied before is in force. Nothing known: nothing is done. */
@@ -266,52 +181,59 @@ static void fall_back(struct addon *d, struct json_object *schema)
 		(void)push_config(d, &good, schema, &err);
 }
 
+static void set_text(char **slot, const char *text)
+{
+	free(*slot);
+	*slot = text ? strdup(text) : NULL;
+}
+
+/* Keeps what a valid assignment asks for; NULL when there is none. */
+static void take_wanted(struct addon *d, const struct assignment *a)
+{
+	struct addon_facts *f = &d->facts;
+
+	f->pushed = a && a->delivery == DELIVERY_PUSHED_ARTIFACT;
+	snprintf(f->want_version, sizeof(f->want_version), "%s", a && a->version ? a->version : "");
+	snprintf(d->want_delivery, sizeof(d->want_delivery), "%s", a ? delivery_name(a->delivery) : "");
+	set_text(&d->artifact_url, a ? a->artifact.url : NULL);
+	set_text(&d->artifact_sha256, a ? a->artifact.sha256 : NULL);
+	set_text(&d->signature_url, a ? a->artifact.signature_url : NULL);
+	f->fetched = f->pushed && d->artifact_sha256 && strcmp(d->fetched_sha256, d->artifact_sha256) == 0;
+}
+
 void addon_refresh(struct addon *d)
 {
 	_cleanup_assignment_ struct assignment a = { 0 };
-	_cleanup_json_ struct json_object *raw = NULL;
-	_cleanup_close_ int dir = fs_open_dir(d->agent->rootfd, SR_ASSIGNMENTS, false, NULL);
-	_cleanup_json_ struct json_object *schema = NULL;
+	_cleanup_json_ struct json_object *raw = NULL, *schema = NULL;
+	char mark[ASSIGNMENT_MARK_BYTES] = "";
 	struct error err = { 0 };
-	char name[80], mark[ASSIGNMENT_MARK_BYTES] = "";
-	struct stat st;
-	int r;
+	int r = read_assignment(d, &a, &raw, mark, &err);
 
-	snprintf(name, sizeof(name), "%s.json", d->id);
-	if (dir >= 0 && fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		assignment_mark(&st, mark);
-	r = read_assignment(d, dir, &a, &raw, &err);
-	read_record(d);
-	if (r == 0) {
-		d->facts.assigned = true;
-		d->facts.enabled = a.enabled;
-	} else if (r == -ENOENT) {
-		d->facts.assigned = d->facts.enabled = false;
-		err.text[0] = '\0';
+	if (r == 0 || r == -ENOENT) {
+		d->facts.assigned = r == 0;
+		d->facts.enabled = r == 0 && a.enabled;
+		take_wanted(d, r == 0 ? &a : NULL);
 	}
-	schema = read_payload(d);
+	if (r == -ENOENT)
+		err.text[0] = '\0';
+	schema = payload_read(d);
 	prepare_ipc(d);
 	if (r == 0 && a.enabled && schema)
 		r = push_config(d, &a, schema, &err);
-	d->config_refused = r < 0 && r != -ENOENT && r != -ENOTSUP; /* the one before it, if any, stays in force */
-	if (r == 0 || r == -ENOENT) {
-		snprintf(d->facts.want_version, sizeof(d->facts.want_version), "%s", a.version ? a.version : "");
-		snprintf(d->want_delivery, sizeof(d->want_delivery), "%s", r == 0 ? delivery_name(a.delivery) : "");
-	}
-	if (r == -ENOTSUP)
-		d->facts.unsupported = UNSUPPORTED_OTHER, d->facts.assigned = d->facts.enabled = true;
-	complain(&d->assignment_error, r < 0 && r != -ENOENT ? err.text : "");
+	d->config_refused = r < 0 && r != -ENOENT; /* the one before it, if any, stays in force */
+	addon_complain(&d->assignment_error, r < 0 && r != -ENOENT ? err.text : "");
 	if (strcmp(mark, d->mark) != 0) {
 		d->facts.explicit_request = d->loaded; /* not what was there before this agent */
 		d->refused = d->facts.call_failed = d->facts.start_failed = false;
+		d->refused_unsupported = SUPPORTED;
 		d->blocked_until_us = 0;
-		complain(&d->call_error, "");
+		addon_complain(&d->call_error, "");
 		backoff_reset(&d->backoff);
 		snprintf(d->mark, sizeof(d->mark), "%s", mark);
 	}
 	if (r == -ENOENT || (r == 0 && raw))
 		last_good_put(d->agent, d->id, r == 0 ? raw : NULL);
-	else if (r != -ENOTSUP && !d->config)
+	else if (!d->config)
 		fall_back(d, schema);
 	d->loaded = true;
 	units_watch(d);
@@ -319,30 +241,69 @@ void addon_refresh(struct addon *d)
 	addon_settle(d);
 }
 
-static int on_call_done(sd_bus_message *m, void *userdata, sd_bus_error *e)
+void addon_done(struct addon *d, enum updater_result result, const char *why)
 {
-	struct addon *d = userdata;
-	const sd_bus_error *error = sd_bus_message_get_error(m);
-	enum updater_result result = error ? updater_classify(error->name) : UPDATER_OK;
+	bool staging = d->action == ACTION_FETCH || d->action == ACTION_STAGE;
 
-	(void)e;
-	d->call_slot = sd_bus_slot_unref(d->call_slot);
 	d->facts.call_pending = false;
 	d->facts.call_failed = result != UPDATER_OK && result != UPDATER_BUSY;
-	d->facts.start_failed = result == UPDATER_FAILED;
+	d->facts.start_failed = result == UPDATER_FAILED && !staging;
 	if (result == UPDATER_OK) {
-		complain(&d->call_error, "");
-		backoff_reset(&d->backoff);
-		d->blocked_until_us = now_us() + 5000000; /* the unit's own news comes first */
+		addon_complain(&d->call_error, "");
+		if (!staging)
+			backoff_reset(&d->backoff);
+		d->blocked_until_us = now_us() + (staging ? 0 : 5000000); /* the unit's own news comes first */
 	} else {
-		complain(&d->call_error, error->message ? error->message : error->name);
+		addon_complain(&d->call_error, why);
+		d->fetched_sha256[0] = '\0'; /* what was refused may have been replaced where it came from */
 		/* What was refused may be repaired by hand: asked again once in a reconcile interval. */
 		d->blocked_until_us = now_us() + (result == UPDATER_BUSY    ? 1000000 :
 						  result == UPDATER_REFUSED ? RECONCILE_US :
 									      backoff_next(&d->backoff));
 	}
 	addon_refresh(d);
+}
+
+/* "….Error.Refused.arch_unsupported": a refusal that has a name in the status. */
+static void take_reason(struct addon *d, const char *error_name)
+{
+	const char *reason = strrchr(error_name, '.');
+
+	d->refused_unsupported = SUPPORTED;
+	d->refused_key = false;
+	if (!reason || updater_classify(error_name) != UPDATER_REFUSED)
+		return;
+	for (enum unsupported u = UNSUPPORTED_ARCH; u < UNSUPPORTED_OTHER; u++)
+		if (strcmp(reason + 1, unsupported_name(u)) == 0)
+			d->refused_unsupported = u;
+	d->refused_key = strcmp(reason + 1, drift_name(DRIFT_KEY_REVOKED)) == 0;
+}
+
+static int on_call_done(sd_bus_message *m, void *userdata, sd_bus_error *e)
+{
+	struct addon *d = userdata;
+	const sd_bus_error *error = sd_bus_message_get_error(m);
+
+	(void)e;
+	d->call_slot = sd_bus_slot_unref(d->call_slot);
+	take_reason(d, error ? error->name : "");
+	addon_done(d, error ? updater_classify(error->name) : UPDATER_OK, error && error->message ? error->message : "");
 	return 0;
+}
+
+static int start_call(struct addon *d, enum action action)
+{
+	switch (action) {
+	case ACTION_FETCH:
+		return delivery_fetch(d);
+	case ACTION_STAGE:
+		return delivery_stage(d, on_call_done);
+	case ACTION_ACTIVATE:
+		return updater_activate(d->agent->bus, d->id, d->facts.pushed ? d->facts.want_version : "packaged", &d->call_slot,
+					on_call_done, d);
+	default:
+		return updater_deactivate(d->agent->bus, d->id, &d->call_slot, on_call_done, d);
+	}
 }
 
 static int on_retry(sd_event_source *s, uint64_t usec, void *userdata)
@@ -363,6 +324,7 @@ static void wake_at(struct addon *d, uint64_t at_us)
 
 static void act(struct addon *d)
 {
+	static const char *const action_names[] = { "", "fetching", "staging", "activating", "deactivating" };
 	enum action action;
 	int r;
 
@@ -372,18 +334,17 @@ static void act(struct addon *d)
 		wake_at(d, d->blocked_until_us);
 	if (action == ACTION_NONE)
 		return;
-	log_event(LOG_LEVEL_INFO, action == ACTION_ACTIVATE ? "activating" : "deactivating", "addon", d->id, NULL);
-	if (action == ACTION_ACTIVATE)
-		r = updater_activate(d->agent->bus, d->id, &d->call_slot, on_call_done, d);
-	else
-		r = updater_deactivate(d->agent->bus, d->id, &d->call_slot, on_call_done, d);
+	log_event(LOG_LEVEL_INFO, action_names[action], "addon", d->id, "version", d->facts.want_version, NULL);
+	d->action = action;
+	r = start_call(d, action);
 	if (r < 0) {
-		complain(&d->call_error, strerror(-r));
+		addon_complain(&d->call_error, strerror(-r));
 		d->blocked_until_us = now_us() + backoff_next(&d->backoff);
 		return;
 	}
 	d->facts.call_pending = true;
-	d->facts.explicit_request = false;
+	if (action == ACTION_ACTIVATE || action == ACTION_DEACTIVATE)
+		d->facts.explicit_request = false;
 }
 
 void addon_settle(struct addon *d)
@@ -392,6 +353,8 @@ void addon_settle(struct addon *d)
 	struct verdict before = d->verdict;
 	struct caps_process caps;
 
+	if (d->refused_unsupported != SUPPORTED && f->enabled)
+		f->unsupported = d->refused_unsupported;
 	f->connected = d->ipc.connected;
 	f->config_acked = d->ipc.config_acked;
 	f->config_invalid = d->ipc.config_rejected || d->config_refused;
@@ -429,7 +392,11 @@ void addon_free(struct addon *d)
 	sd_event_source_unref(d->timer);
 	for (int i = 0; i < 2; i++)
 		sd_event_source_unref(d->watches[i]);
+	delivery_cancel(d);
 	manifest_free(&d->manifest);
+	free(d->artifact_url);
+	free(d->artifact_sha256);
+	free(d->signature_url);
 	if (d->config)
 		json_object_put(d->config);
 	free(d->unit_path);

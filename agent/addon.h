@@ -4,6 +4,7 @@
 
 #include "agent/agent.h"
 #include "agent/ipc.h"
+#include "agent/updater.h"
 #include "agent/verdict.h"
 #include "lib/assignment.h"
 
@@ -16,6 +17,19 @@ struct addon {
 	struct json_object *config;  /* in force; owned */
 	char mark[ASSIGNMENT_MARK_BYTES]; /* of the assignment that was taken in last */
 	char payload_dir[512], grant_mode[24], want_delivery[24];
+	const char *source;          /* of the assignment: "local" or "pushed" */
+	bool overridden;             /* a pushed one, too, that says something else */
+	char *artifact_url, *artifact_sha256, *signature_url; /* of a bundle that is wanted */
+	char fetched_sha256[65];     /* of the bundle that is in SR_BUNDLES */
+	char active_sha256[65];      /* of the binary, by the updater's record */
+	struct digest {
+		struct stat st;
+		char sha256[65];
+	} digests[2];                /* of the active and the wanted binary, for as long as the file stays the same */
+	enum unsupported refused_unsupported; /* the updater said so about the wanted bundle */
+	bool refused_key;
+	enum action action;          /* that runs or ran last */
+	struct fetch *fetch;         /* delivery.c */
 	sd_event_source *watches[2]; /* of the payload and of the updater's record */
 	char assignment_error[512], payload_error[512], call_error[512];
 	bool seen, loaded, refused, ipc_ready, config_refused;
@@ -40,7 +54,25 @@ void addon_settle(struct addon *d);
 /* The status object of docs/addon.md; the caller owns it. */
 struct json_object *addon_status(const struct addon *d);
 
+/* What an action came to; `why` when it is not UPDATER_OK. */
+void addon_done(struct addon *d, enum updater_result result, const char *why);
+
+/* Keeps a message, and logs it when it is new. */
+void addon_complain(char (*slot)[512], const char *text);
+
 void addon_free(struct addon *d);
+
+/* payload.c: reads the updater's record and the payload that is wanted (else the active, else the packaged one) into the facts.
+ * Returns its config schema, owned by the caller; NULL when there is none that can be used. */
+struct json_object *payload_read(struct addon *d);
+
+/* delivery.c: fetches the wanted bundle and its signature by a child; addon_done when it has ended. */
+int delivery_fetch(struct addon *d);
+
+/* Hands what was fetched to the updater. */
+int delivery_stage(struct addon *d, sd_bus_message_handler_t done);
+
+void delivery_cancel(struct addon *d);
 
 /* units.c: asks systemd about the unit; addon_settle when it answers. Signals keep it up to date. */
 void units_watch(struct addon *d);

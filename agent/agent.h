@@ -5,6 +5,7 @@
 #include <systemd/sd-bus.h>
 #include <systemd/sd-event.h>
 
+#include "agent/config.h"
 #include "agent/flows.h"
 #include "agent/sink.h"
 
@@ -16,6 +17,7 @@ struct agent {
 	sd_bus *bus;          /* NULL: no system bus now */
 	int rootfd;
 	const char *root;
+	struct agent_config config;
 	struct sink sink;
 	struct flows *flows;
 	struct control *control;

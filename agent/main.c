@@ -17,7 +17,11 @@
 #define SCAN_EVERY_US 60000000u
 #define DEBOUNCE_US   50000u
 
-static sd_event_source *scan_timer, *watches[2];
+/* Where a change matters at once. */
+static const char *const watched[] = { SR_ASSIGNMENTS, SR_PUSHED, SR_PACKAGED_ADDONS, SR_ADDONS, SR_KEYS_OPERATOR, SR_UNITS_RENDERED };
+#define N_WATCHED (sizeof(watched) / sizeof(watched[0]))
+
+static sd_event_source *scan_timer, *watches[N_WATCHED];
 
 static uint64_t now_us(void)
 {
@@ -91,8 +95,8 @@ static int on_scan(sd_event_source *s, uint64_t usec, void *userdata)
 	sd_event_source_set_time(s, now_us() + SCAN_EVERY_US);
 	sd_event_source_set_enabled(s, SD_EVENT_ON);
 	connect_bus(a);
-	watch(a, SR_ASSIGNMENTS, &watches[0]);
-	watch(a, SR_PACKAGED_ADDONS, &watches[1]);
+	for (size_t i = 0; i < N_WATCHED; i++)
+		watch(a, watched[i], &watches[i]);
 	agent_scan(a);
 	for (struct addon *d = a->addons; d; d = d->next, total++) {
 		char record[160];
@@ -115,6 +119,7 @@ static int run(struct agent *a)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGCHLD); /* for sd_event_add_child */
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	if (sd_event_default(&a->event) < 0 || sd_event_add_signal(a->event, NULL, SIGTERM, NULL, NULL) < 0 ||
 	    sd_event_add_signal(a->event, NULL, SIGINT, NULL, NULL) < 0 ||
@@ -143,8 +148,9 @@ static int run(struct agent *a)
 	sink_close(&a->sink);
 	flows_free(a->flows);
 	sd_event_source_unref(scan_timer);
-	for (int i = 0; i < 2; i++)
+	for (size_t i = 0; i < N_WATCHED; i++)
 		sd_event_source_unref(watches[i]);
+	agent_config_free(&a->config);
 	sd_bus_flush_close_unref(a->bus);
 	sd_event_unref(a->event);
 	return r < 0 ? 3 : 0;
@@ -170,6 +176,7 @@ int main(int argc, char **argv)
 	enum log_format format = LOG_FORMAT_TEXT;
 	enum sink_kind kind = SINK_FILE;
 	struct agent a = { .root = "/" };
+	struct error err;
 	int o;
 
 	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -198,6 +205,10 @@ int main(int argc, char **argv)
 	a.rootfd = open(a.root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (a.rootfd < 0) {
 		log_error("--root %s: %s", a.root, strerror(errno));
+		return 1;
+	}
+	if (agent_config_read(a.rootfd, &a.config, &err) < 0) {
+		log_error("%s", err.text);
 		return 1;
 	}
 	sink_init(&a.sink, kind, a.rootfd, SR_EVENTS_FILE);

@@ -51,6 +51,8 @@ void agent_scan(struct agent *a)
 		d->seen = false;
 	collect(a, SR_PACKAGED_ADDONS, "");
 	collect(a, SR_ASSIGNMENTS, ".json");
+	collect(a, SR_PUSHED, ".json");
+	collect(a, SR_ADDONS, "");
 	collect(a, SR_STATUS, ".json");
 	for (p = &a->addons; (d = *p);) {
 		if (d->seen)

@@ -34,12 +34,15 @@ static const char *reason_text(const struct addon *d, enum drift_reason r)
 		return d->ipc.error;
 	case DRIFT_ASSIGNED_NOT_ACTIVE:
 	case DRIFT_UNIT_FAILED:
+	case DRIFT_VERSION_MISMATCH:
+	case DRIFT_KEY_REVOKED:
 		return d->call_error;
 	case DRIFT_ASSIGNED_NOT_INSTALLED:
+		return d->facts.pushed ? d->call_error : d->payload_error;
 	case DRIFT_ARCH_UNSUPPORTED:
 	case DRIFT_PLATFORM_UNSUPPORTED:
 	case DRIFT_BASE_AGENT_TOO_OLD:
-		return d->payload_error;
+		return d->payload_error[0] ? d->payload_error : d->call_error;
 	default:
 		return "";
 	}
@@ -71,6 +74,8 @@ struct json_object *addon_status(const struct addon *d)
 	add_text(part, "assignment", d->mark);
 	add_text(part, "version", f->want_version);
 	add_text(part, "delivery", d->want_delivery);
+	add_text(part, "source", f->assigned ? d->source : "");
+	json_object_object_add(part, "overrides_pushed", json_object_new_boolean(d->overridden));
 	json_object_object_add(o, "desired", part);
 	list = json_object_new_array();
 	if (f->installed)

@@ -23,6 +23,9 @@ static const char *const drift_names[DRIFT_REASONS] = {
 	[DRIFT_IPC_DISCONNECTED] = "ipc_disconnected",
 	[DRIFT_CONFIG_REJECTED] = "config_rejected",
 	[DRIFT_UNASSIGNED_BUT_ACTIVE] = "unassigned_but_active",
+	[DRIFT_BINARY_MODIFIED] = "binary_modified",
+	[DRIFT_UNIT_MODIFIED] = "unit_modified",
+	[DRIFT_KEY_REVOKED] = "signature_key_revoked",
 };
 
 const char *state_name(enum addon_state s)
@@ -101,6 +104,18 @@ static struct verdict unsupported(const struct addon_facts *f)
 	return v;
 }
 
+/* Assigned, and nothing of it is here yet. */
+static struct verdict not_there(const struct addon_facts *f)
+{
+	struct verdict v = { STATE_NOT_INSTALLED, bit(DRIFT_ASSIGNED_NOT_INSTALLED) };
+
+	if (f->key_revoked)
+		v.drift |= bit(DRIFT_KEY_REVOKED);
+	if (f->pushed)
+		v.state = f->call_failed ? STATE_FAILED : STATE_ACTIVATING;
+	return v;
+}
+
 struct verdict verdict_of(const struct addon_facts *f)
 {
 	struct verdict v = { .state = STATE_ACTIVE };
@@ -110,11 +125,17 @@ struct verdict verdict_of(const struct addon_facts *f)
 		return not_wanted(f);
 	if (f->unsupported != SUPPORTED)
 		return unsupported(f);
-	if (!f->installed)
-		return (struct verdict){ STATE_NOT_INSTALLED, bit(DRIFT_ASSIGNED_NOT_INSTALLED) };
+	if (!f->installed && !f->activated)
+		return not_there(f);
 
 	if (f->want_version[0] && strcmp(f->want_version, f->version) != 0)
 		v.drift |= bit(DRIFT_VERSION_MISMATCH);
+	if (f->binary_modified)
+		v.drift |= bit(DRIFT_BINARY_MODIFIED);
+	if (f->unit_modified)
+		v.drift |= bit(DRIFT_UNIT_MODIFIED);
+	if (f->key_revoked)
+		v.drift |= bit(DRIFT_KEY_REVOKED);
 	if (f->config_invalid)
 		v.drift |= bit(DRIFT_CONFIG_REJECTED);
 	if (f->capability_missing)
@@ -160,11 +181,16 @@ enum action verdict_action(const struct addon_facts *f)
 			return ACTION_DEACTIVATE;
 		return ACTION_NONE;
 	}
-	if (f->unsupported != SUPPORTED || !f->installed || f->config_invalid || unit_masked(&f->unit))
+	if (f->unsupported != SUPPORTED || unit_masked(&f->unit))
 		return ACTION_NONE;
-	if (f->activated && !strcmp(f->unit.file_state, "disabled") && !f->explicit_request)
+	if (f->pushed && !f->staged)
+		return f->fetched ? ACTION_STAGE : ACTION_FETCH;
+	if (!f->installed || f->config_invalid)
 		return ACTION_NONE;
-	if (!f->activated || unit_inactive(&f->unit) || (f->capability_missing && f->explicit_request))
+	if (f->activated && f->wanted_current && !strcmp(f->unit.file_state, "disabled") && !f->explicit_request)
+		return ACTION_NONE;
+	if (!f->activated || !f->wanted_current || unit_inactive(&f->unit) ||
+	    (f->capability_missing && (f->explicit_request || f->pushed)))
 		return ACTION_ACTIVATE;
 	return ACTION_NONE;
 }

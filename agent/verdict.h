@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "lib/manifest.h"
+
 enum addon_state {
 	STATE_NOT_INSTALLED, STATE_INSTALLED, STATE_ACTIVATING, STATE_ACTIVE,
 	STATE_DEGRADED, STATE_UNSUPPORTED, STATE_FAILED, STATE_DISABLED,
@@ -15,7 +17,8 @@ enum addon_state {
 enum drift_reason {
 	DRIFT_ASSIGNED_NOT_INSTALLED, DRIFT_ASSIGNED_NOT_ACTIVE, DRIFT_VERSION_MISMATCH, DRIFT_ARCH_UNSUPPORTED,
 	DRIFT_PLATFORM_UNSUPPORTED, DRIFT_BASE_AGENT_TOO_OLD, DRIFT_CAPABILITY_MISSING, DRIFT_UNIT_FAILED,
-	DRIFT_IPC_DISCONNECTED, DRIFT_CONFIG_REJECTED, DRIFT_UNASSIGNED_BUT_ACTIVE,
+	DRIFT_IPC_DISCONNECTED, DRIFT_CONFIG_REJECTED, DRIFT_UNASSIGNED_BUT_ACTIVE, DRIFT_BINARY_MODIFIED, DRIFT_UNIT_MODIFIED,
+	DRIFT_KEY_REVOKED,
 	DRIFT_REASONS,
 };
 
@@ -26,15 +29,20 @@ struct unit_facts {
 	uint32_t main_pid, n_restarts;
 };
 
-enum unsupported { SUPPORTED, UNSUPPORTED_ARCH, UNSUPPORTED_PLATFORM, UNSUPPORTED_AGENT, UNSUPPORTED_OTHER };
-
 struct addon_facts {
 	bool assigned, enabled;      /* there is an assignment in force; it asks for the add-on */
 	bool explicit_request;       /* the assignment was written since the last call to the updater */
 	bool installed;              /* a payload with a readable manifest is there */
 	enum unsupported unsupported;
-	char want_version[64];       /* pinned by the assignment, or empty */
-	char version[64];            /* active, or what the payload says */
+	char want_version[80];       /* pinned by the assignment, or empty */
+	char version[80];            /* active, or what the payload says */
+	bool pushed;                 /* assigned to come as a bundle */
+	bool fetched;                /* … which is here, with the digest that the assignment names */
+	bool staged;                 /* … and is staged by the updater, unchanged since */
+	bool wanted_current;         /* what is active is the payload that the assignment names */
+	bool binary_modified;        /* the active binary is not the one that was activated */
+	bool unit_modified;          /* a unit file is not what the manifest renders to */
+	bool key_revoked;            /* the active version, or the one that is wanted, is signed by a revoked key */
 	bool activated;              /* the updater's record */
 	bool config_invalid;         /* the config in force breaks the schema, or the daemon refused it */
 	bool call_pending;           /* the updater is at work */
@@ -54,7 +62,7 @@ struct verdict {
 	unsigned drift;              /* bit per enum drift_reason */
 };
 
-enum action { ACTION_NONE, ACTION_ACTIVATE, ACTION_DEACTIVATE };
+enum action { ACTION_NONE, ACTION_FETCH, ACTION_STAGE, ACTION_ACTIVATE, ACTION_DEACTIVATE };
 
 /* State and drift (docs/addon.md, "Status"). */
 struct verdict verdict_of(const struct addon_facts *f);

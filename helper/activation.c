@@ -26,17 +26,22 @@ static int check_key(struct updater *u, const struct payload *p)
 		return r;
 	if (minisign_id_parse(p->key_id, id) < 0)
 		return error_set(&u->err, -EINVAL, "%s/" PAYLOAD_ORIGIN ": key_id \"%s\" is none", p->path, p->key_id);
-	if (keyring_revoked(&keys, id))
-		return error_set(&u->err, -EPERM, "%s %s: signed by the key %s, which is revoked: " SR_KEYS_OPERATOR "/revoked", p->manifest.id,
-				 p->label, p->key_id);
-	return 0;
+	if (!keyring_revoked(&keys, id))
+		return 0;
+	u->reason = REASON_KEY_REVOKED;
+	return error_set(&u->err, -EKEYREVOKED, "%s %s: signed by the key %s, which is revoked: " SR_KEYS_OPERATOR "/revoked", p->manifest.id,
+			 p->label, p->key_id);
 }
 
 enum result activation_prepare(struct updater *u, const char *id, const char *label, struct payload *p, enum grant_mode *mode)
 {
+	enum unsupported unsupported;
+
 	if (payload_open(u, id, label, p) < 0)
 		return RESULT_REFUSED;
-	if (manifest_supported(&p->manifest, &u->err) < 0 || check_key(u, p) < 0)
+	unsupported = manifest_unsupported(&p->manifest, &u->err);
+	u->reason = unsupported_name(unsupported);
+	if (unsupported != SUPPORTED || check_key(u, p) < 0)
 		return RESULT_REFUSED;
 	return capability_preflight(u, p, mode) < 0 ? RESULT_REFUSED : RESULT_DONE;
 }

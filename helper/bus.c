@@ -2,6 +2,7 @@
 /* The same verbs as D-Bus methods, for the agent. Who may call is the bus policy's word first and ours again. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
@@ -118,11 +119,20 @@ static int on_call(sd_bus_message *m, void *userdata, sd_bus_error *error)
 		return r;
 	if (v->id == ID_REQUIRED && (!id || !*id))
 		return sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS, "the add-on's id is missing");
+	s->u->on_progress = emit_progress;
+	s->u->progress_arg = s;
 	result = verb_run(s->u, v, id, arg, &reply);
+	s->u->on_progress = NULL;
 	updater_close_bundle(s->u);
 	log_event(result == RESULT_DONE ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, v->name, "id", id ? id : "", "error", s->u->err.text,
 		  NULL);
 	stay(s);
+	if (result == RESULT_REFUSED && *s->u->reason) {
+		char name[128];
+
+		(void)snprintf(name, sizeof(name), SR_BUS_ERROR ".Refused.%s", s->u->reason);
+		return sd_bus_error_set(error, name, s->u->err.text);
+	}
 	if (result != RESULT_DONE)
 		return sd_bus_error_set(error, error_name(result), s->u->err.text);
 	return sd_bus_reply_method_return(m, "s", json_object_to_json_string_ext(reply, JSON_C_TO_STRING_PLAIN));
@@ -170,8 +180,6 @@ enum result bus_serve(struct updater *u)
 		return RESULT_UNAVAILABLE;
 	}
 	s.bus = bus;
-	u->on_progress = emit_progress;
-	u->progress_arg = &s;
 	s.has_service_user = fs_lookup_user("/", SR_USER, &s.service_uid, NULL) == 0;
 	r = sd_event_default(&s.event);
 	if (r >= 0)
@@ -189,7 +197,6 @@ enum result bus_serve(struct updater *u)
 	if (r < 0)
 		(void)error_set(&u->err, r, "cannot serve " SR_BUS_NAME ": %s", strerror(-r));
 	sd_event_source_disable_unref(s.idle);
-	u->on_progress = NULL;
 	sd_bus_flush_close_unref(bus);
 	sd_event_unref(s.event);
 	return r < 0 ? RESULT_UNAVAILABLE : RESULT_DONE;

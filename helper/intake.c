@@ -85,19 +85,24 @@ enum result intake_authenticate(struct updater *u, struct bundle *b, int *copy)
 	}
 	if (r == 0)
 		r = bundle_authenticate(fd, u->input.signature, u->input.signature_size, &keys, u->input.name, b, &u->err);
-	if (r < 0)
+	if (r < 0) {
+		u->reason = r == -EKEYREVOKED ? REASON_KEY_REVOKED : "";
 		return updater_refusal(r);
+	}
 	*copy = steal_fd(&fd);
 	return RESULT_DONE;
 }
 
 enum result intake_unpack(struct updater *u, struct bundle *b, int copy, int into)
 {
+	enum unsupported unsupported;
 	int r;
 
 	updater_progress(u, b->id, into < 0 ? "checking" : "unpacking", 30);
 	r = bundle_unpack(copy, into, u->input.name, b, &u->err);
-	if (r == 0)
-		r = bundle_supported(b, &u->err);
-	return r < 0 ? updater_refusal(r) : RESULT_DONE;
+	if (r < 0)
+		return updater_refusal(r);
+	unsupported = bundle_unsupported(b, &u->err);
+	u->reason = unsupported_name(unsupported);
+	return unsupported == SUPPORTED ? RESULT_DONE : RESULT_REFUSED;
 }

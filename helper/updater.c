@@ -151,6 +151,7 @@ enum result verb_run(struct updater *u, const struct verb *v, const char *id, co
 
 	u->err.text[0] = '\0';
 	u->note[0] = '\0';
+	u->reason = "";
 	json_object_object_add(out, "verb", json_object_new_string(v->name));
 	if (id && *id)
 		json_object_object_add(out, "id", json_object_new_string(id));
@@ -165,7 +166,9 @@ enum result verb_run(struct updater *u, const struct verb *v, const char *id, co
 	json_object_object_add(out, "result", json_object_new_string(result_name(r)));
 	if (r != RESULT_DONE)
 		json_object_object_add(out, "error", json_object_new_string(u->err.text));
-	else if (*u->note)
+	if (r == RESULT_REFUSED && *u->reason)
+		json_object_object_add(out, "reason", json_object_new_string(u->reason));
+	if (r == RESULT_DONE && *u->note)
 		json_object_object_add(out, "note", json_object_new_string(u->note));
 	*reply = out;
 	return r;

@@ -31,6 +31,8 @@ struct input {
 	size_t signature_size;
 };
 
+#define REASON_KEY_REVOKED "signature_key_revoked"
+
 struct updater {
 	const char *root; /* "/" or what --root says */
 	int rootfd;
@@ -41,6 +43,7 @@ struct updater {
 	bool allow_downgrade;
 	void (*on_progress)(void *arg, const char *id, const char *step, unsigned percent); /* may be NULL */
 	void *progress_arg;
+	const char *reason; /* drift reason that a refusal amounts to (docs/addon.md, "Status"); "" when none */
 	struct error err;  /* the one error line */
 	char note[256];    /* what a person should know though all went well */
 };

@@ -146,6 +146,9 @@ int assignment_parse(struct json_object *object, const char *where, struct assig
 	if (!a.addon_id || !has_enabled || !has_delivery)
 		return error_set(err, -EINVAL, "%s: %s: required, but missing", where,
 				 !a.addon_id ? "addon_id" : (!has_enabled ? "enabled" : "delivery"));
+	if (a.enabled && a.delivery == DELIVERY_PUSHED_ARTIFACT && (!a.version || !a.artifact.url || !a.artifact.sha256))
+		return error_set(err, -EINVAL, "%s: %s: required for delivery pushed-artifact, but missing", where,
+				 !a.version ? "version" : (!a.artifact.url ? "artifact.url" : "artifact.sha256"));
 	*out = a;
 	a = (struct assignment){ 0 };
 	return 0;

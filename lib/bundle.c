@@ -308,13 +308,14 @@ int bundle_unpack(int fd, int into, const char *where, struct bundle *b, struct 
 	return r < 0 ? r : check_schema(b, where, err);
 }
 
-int bundle_supported(const struct bundle *b, struct error *err)
+enum unsupported bundle_unsupported(const struct bundle *b, struct error *err)
 {
 	const char *arch = strchr(platform_name(), '/') + 1;
 
-	if (strcmp(b->arch, arch) != 0)
-		return error_set(err, -ENOTSUP, "%s %s: built for %s; this host is %s", b->id, b->version, b->arch, arch);
-	return manifest_supported(&b->manifest, err);
+	if (strcmp(b->arch, arch) == 0)
+		return manifest_unsupported(&b->manifest, err);
+	(void)error_set(err, -ENOTSUP, "%s %s: built for %s; this host is %s", b->id, b->version, b->arch, arch);
+	return UNSUPPORTED_ARCH;
 }
 
 struct json_object *bundle_to_json(const struct bundle *b)

@@ -39,8 +39,8 @@ int bundle_authenticate(int fd, const char *signature, size_t size, const struct
  * are written there, root's, each synced; on failure they are left for the caller to remove. */
 int bundle_unpack(int fd, int into, const char *where, struct bundle *b, struct error *err);
 
-/* Whether this build and host can run it: architecture, platforms, base agent. -ENOTSUP and a line. */
-int bundle_supported(const struct bundle *b, struct error *err);
+/* Whether this build and host can run it: architecture, then what the manifest asks for. */
+enum unsupported bundle_unsupported(const struct bundle *b, struct error *err);
 
 /* What was signed and what is in it; a new object. */
 struct json_object *bundle_to_json(const struct bundle *b);

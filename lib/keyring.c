@@ -183,7 +183,7 @@ int keyring_verify(const struct keyring *k, const struct minisign_signature *sig
 		int r = minisign_verify(&k->keys[i], sig, hash);
 
 		if (r == 0 && keyring_revoked(k, sig->id))
-			return error_set(err, -EPERM, "%s: signed by the key %s, which is revoked: " SR_KEYS_OPERATOR "/revoked", where, id);
+			return error_set(err, -EKEYREVOKED, "%s: signed by the key %s, which is revoked: " SR_KEYS_OPERATOR "/revoked", where, id);
 		if (r == 0)
 			return 0;
 		known = known || r != -ENOKEY;

@@ -28,7 +28,7 @@ int keyring_add_file(struct keyring *k, const char *path, struct error *err);
 
 bool keyring_revoked(const struct keyring *k, const uint8_t id[8]);
 
-/* The signature holds over the hash, made by a key of the ring that is not revoked: 0. -EPERM and a line naming `where` and
- * the key id: unknown key, revoked key, signature that does not hold. */
+/* The signature holds over the hash, made by a key of the ring that is not revoked: 0. -EPERM, or -EKEYREVOKED, and a line
+ * naming `where` and the key id: unknown key, revoked key, signature that does not hold. */
 int keyring_verify(const struct keyring *k, const struct minisign_signature *sig, const uint8_t hash[MINISIGN_HASH_BYTES],
 		   const char *where, struct error *err);

@@ -658,23 +658,45 @@ const char *platform_name(void)
 #endif
 }
 
-int manifest_supported(const struct manifest *m, struct error *err)
+static enum unsupported check_platform(const struct manifest *m, struct error *err)
+{
+	const char *here = platform_name(), *slash = strchr(here, '/');
+	bool same_os = false;
+
+	for (size_t i = 0; i < m->requires.platforms.n; i++) {
+		if (strcmp(m->requires.platforms.v[i], here) == 0)
+			return SUPPORTED;
+		same_os = same_os || strncmp(m->requires.platforms.v[i], here, (size_t)(slash - here) + 1) == 0;
+	}
+	if (m->requires.platforms.n == 0)
+		return SUPPORTED;
+	(void)error_set(err, -ENOTSUP, "%s %s does not run on %s (platforms: %s%s)", m->id, m->version, here, m->requires.platforms.v[0],
+			m->requires.platforms.n > 1 ? ", …" : "");
+	return same_os ? UNSUPPORTED_ARCH : UNSUPPORTED_PLATFORM;
+}
+
+enum unsupported manifest_unsupported(const struct manifest *m, struct error *err)
 {
 	const char *least = m->requires.base_agent;
-	bool listed = m->requires.platforms.n == 0;
+	enum unsupported u = check_platform(m, err);
 
-	for (size_t i = 0; i < m->requires.platforms.n; i++)
-		listed = listed || strcmp(m->requires.platforms.v[i], platform_name()) == 0;
-	if (!listed)
-		return error_set(err, -ENOTSUP, "%s %s does not run on %s (platforms: %s%s)", m->id, m->version, platform_name(),
-				 m->requires.platforms.v[0], m->requires.platforms.n > 1 ? ", …" : "");
-	if (least && strncmp(least, ">=", 2) == 0)
-		least += 2;
-	if (least && semver_compare(SR_VERSION, least) < 0)
-		return error_set(err, -ENOTSUP, "%s %s needs serviceradar-agent %s or later; this is %s", m->id, m->version, least,
-				 SR_VERSION);
-	if (m->supervision != SUPERVISION_SYSTEMD_SERVICE && m->supervision != SUPERVISION_SYSTEMD_TIMER)
-		return error_set(err, -ENOTSUP, "%s: supervision %s is not supported by this version", m->id,
-				 supervision_name(m->supervision));
-	return 0;
+	if (u != SUPPORTED)
+		return u;
+	least += least ? strspn(least, ">= ") : 0;
+	if (least && semver_compare(SR_VERSION, least) < 0) {
+		(void)error_set(err, -ENOTSUP, "%s %s needs serviceradar-agent %s or later; this is %s", m->id, m->version, least, SR_VERSION);
+		return UNSUPPORTED_AGENT;
+	}
+	if (m->supervision != SUPERVISION_SYSTEMD_SERVICE && m->supervision != SUPERVISION_SYSTEMD_TIMER) {
+		(void)error_set(err, -ENOTSUP, "%s: supervision %s is not supported by this version", m->id, supervision_name(m->supervision));
+		return UNSUPPORTED_OTHER;
+	}
+	return SUPPORTED;
+}
+
+const char *unsupported_name(enum unsupported u)
+{
+	static const char *const names[] = { "", "arch_unsupported", "platform_unsupported", "base_agent_too_old", "" };
+
+	return names[u];
 }

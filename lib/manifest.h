@@ -86,6 +86,10 @@ bool semver_valid(const char *s);
 /* "linux/amd64" of the running build. */
 const char *platform_name(void);
 
-/* -ENOTSUP, with the reason, when this build or host cannot run the add-on: platform not listed, base agent too old,
- * supervision not supported by this build. */
-int manifest_supported(const struct manifest *m, struct error *err);
+/* Whether this build and host can run the add-on: platform listed, base agent not too old, supervision known. The reason goes
+ * to `err`. */
+enum unsupported { SUPPORTED, UNSUPPORTED_ARCH, UNSUPPORTED_PLATFORM, UNSUPPORTED_AGENT, UNSUPPORTED_OTHER };
+enum unsupported manifest_unsupported(const struct manifest *m, struct error *err);
+
+/* "arch_unsupported", …: the drift reason of the status; "" for SUPPORTED and UNSUPPORTED_OTHER. */
+const char *unsupported_name(enum unsupported u);

@@ -11,12 +11,16 @@
 #define SR_ASSIGNMENTS     "/etc/serviceradar/addons.d"         /* <id>.json, root:serviceradar 0640 */
 #define SR_STATUS          "/run/serviceradar/addons"           /* <id>.json, written by the agent */
 #define SR_AGENT_STATE     "/var/lib/serviceradar/agent"        /* the agent's own, 0700 */
+#define SR_PUSHED          "/var/lib/serviceradar/agent/assignments.d" /* <id>.json as the fleet's management pushed them */
+#define SR_BUNDLES         "/var/lib/serviceradar/agent/bundles" /* <id>.tar.gz, .minisig: fetched, not trusted */
+#define SR_AGENT_CONFIG    "/etc/serviceradar/agent.json"
 #define SR_AGENT_SOCKET    "/run/serviceradar/agent/agent.sock" /* 0660 serviceradar:serviceradar */
 #define SR_EVENTS_FILE     "/var/log/serviceradar/events.ndjson"
 #define SR_UNITS_PACKAGED  "/usr/lib/systemd/system"
 #define SR_UNITS_RENDERED  "/etc/systemd/system"
 #define SR_LOCK            "/run/serviceradar/updater.lock"
 
+#define SR_FETCH        "/usr/libexec/serviceradar/agent-fetch"
 #define SR_UPDATER      "/usr/libexec/serviceradar/agent-updater"
 #define SR_BUS_NAME     "cloud.serviceradar.AgentUpdater1"
 #define SR_BUS_PATH     "/cloud/serviceradar/AgentUpdater1"

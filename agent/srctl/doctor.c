@@ -82,7 +82,7 @@ static void check_payload(struct report *r, const char *id, bool active, const c
 
 	snprintf(path, sizeof(path), SR_PACKAGED_ADDONS "/%.64s", id);
 	dir = fs_open_dir(r->s->rootfd, path, false, &err);
-	if (dir < 0 || manifest_read(dir, path, &m, &err) < 0 || manifest_supported(&m, &err) < 0) {
+	if (dir < 0 || manifest_read(dir, path, &m, &err) < 0 || manifest_unsupported(&m, &err) != SUPPORTED) {
 		snprintf(what, sizeof(what), "%.64s: its payload fits this host", id);
 		say(r, BAD, what, err.text);
 		return;

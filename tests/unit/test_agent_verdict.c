@@ -13,7 +13,8 @@
 static struct addon_facts healthy(void)
 {
 	return (struct addon_facts){
-		.assigned = true, .enabled = true, .installed = true, .activated = true, .has_socket = true,
+		.assigned = true, .enabled = true, .installed = true, .activated = true, .wanted_current = true,
+		.has_socket = true,
 		.connected = true, .config_acked = true, .version = "1.4.0",
 		.unit = { .known = true, .active_state = "active", .file_state = "enabled", .main_pid = 7 },
 	};

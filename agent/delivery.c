@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A bundle's way to this host: fetched by a child, so that what a network sends is parsed in a process of its own, and handed to
+ * the updater by descriptor. Nothing here trusts it; the updater verifies. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "agent/addon.h"
+#include "agent/config.h"
+#include "lib/fs.h"
+#include "lib/log.h"
+#include "lib/minisign.h"
+#include "lib/paths.h"
+
+enum { EXIT_REFUSED = 2 };
+
+struct fetch {
+	struct addon *addon;
+	sd_event_source *source;
+	pid_t pid;
+	int errors;     /* what the child says */
+	bool signature; /* the signature is fetched first */
+};
+
+static void name_of(const struct addon *d, bool signature, char name[96])
+{
+	snprintf(name, 96, "%s.tar.gz%s", d->id, signature ? ".minisig" : "");
+}
+
+static int spawn(const char *const argv[], int errors, pid_t *pid)
+{
+	extern char **environ;
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	sigset_t none;
+	int r = posix_spawn_file_actions_init(&actions);
+
+	if (r != 0)
+		return -r;
+	r = posix_spawnattr_init(&attributes);
+	if (r == 0) {
+		sigemptyset(&none);
+		posix_spawnattr_setsigmask(&attributes, &none);
+		posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+		posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+		posix_spawn_file_actions_adddup2(&actions, errors, STDERR_FILENO);
+		r = posix_spawn(pid, argv[0], &actions, &attributes, (char *const *)(uintptr_t)argv, environ);
+		posix_spawnattr_destroy(&attributes);
+	}
+	posix_spawn_file_actions_destroy(&actions);
+	return -r;
+}
+
+static void add(const char **argv, size_t *n, const char *option, const char *value)
+{
+	if (!value)
+		return;
+	argv[(*n)++] = option;
+	argv[(*n)++] = value;
+}
+
+static int start(struct fetch *f);
+
+static void finish(struct fetch *f, enum updater_result result, const char *why)
+{
+	struct addon *d = f->addon;
+
+	delivery_cancel(d);
+	addon_done(d, result, why);
+}
+
+static int on_exit_of_child(sd_event_source *s, const siginfo_t *si, void *userdata)
+{
+	struct fetch *f = userdata;
+	struct addon *d = f->addon;
+	char why[512] = "";
+	ssize_t n = read(f->errors, why, sizeof(why) - 1);
+
+	f->pid = 0;
+	sd_event_source_set_enabled(s, SD_EVENT_OFF);
+	why[n > 0 ? n : 0] = '\0';
+	why[strcspn(why, "\n")] = '\0';
+	if (si->si_code == CLD_EXITED && si->si_status == 0) {
+		if (!f->signature) {
+			snprintf(d->fetched_sha256, sizeof(d->fetched_sha256), "%s", d->artifact_sha256);
+			finish(f, UPDATER_OK, "");
+			return 0;
+		}
+		f->signature = false;
+		if (start(f) == 0)
+			return 0;
+		snprintf(why, sizeof(why), "%s: cannot be started", SR_FETCH);
+	}
+	finish(f, si->si_code == CLD_EXITED && si->si_status == EXIT_REFUSED ? UPDATER_REFUSED : UPDATER_UNAVAILABLE,
+	       *why ? why : "the download was broken off");
+	return 0;
+}
+
+static int start(struct fetch *f)
+{
+	struct addon *d = f->addon;
+	const struct agent_config *c = &d->agent->config;
+	_cleanup_free_ char *beside = NULL, *bundles = NULL;
+	_cleanup_close_ int writing = -1;
+	const char *argv[24];
+	char name[96];
+	size_t n = 0;
+	int fds[2], r;
+
+	if (asprintf(&beside, "%s.minisig", d->artifact_url) < 0 || asprintf(&bundles, "%s" SR_BUNDLES, d->agent->root) < 0)
+		return -ENOMEM;
+	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
+		return -errno;
+	if (f->errors >= 0)
+		close(f->errors);
+	f->errors = fds[0];
+	writing = fds[1];
+	name_of(d, f->signature, name);
+	argv[n++] = SR_FETCH;
+	add(argv, &n, "--dir", bundles);
+	add(argv, &n, "--name", name);
+	add(argv, &n, "--sha256", f->signature ? NULL : d->artifact_sha256);
+	add(argv, &n, "--max-bytes", f->signature ? "4096" : "67108864");
+	add(argv, &n, "--ca-file", c->ca_file);
+	add(argv, &n, "--client-cert", c->client_cert);
+	add(argv, &n, "--client-key", c->client_key);
+	if (c->allow_http)
+		argv[n++] = "--allow-http";
+	argv[n++] = "--";
+	argv[n++] = !f->signature ? d->artifact_url : d->signature_url ? d->signature_url : beside;
+	argv[n] = NULL;
+	r = spawn(argv, writing, &f->pid);
+	if (r < 0)
+		return r;
+	f->source = sd_event_source_unref(f->source);
+	return sd_event_add_child(d->agent->event, &f->source, f->pid, WEXITED, on_exit_of_child, f);
+}
+
+int delivery_fetch(struct addon *d)
+{
+	_cleanup_close_ int state = fs_open_dir(d->agent->rootfd, SR_AGENT_STATE, false, NULL);
+	struct fetch *f;
+	int r;
+
+	delivery_cancel(d);
+	if (state < 0)
+		return state;
+	if (mkdirat(state, "bundles", 0700) < 0 && errno != EEXIST)
+		return -errno;
+	f = calloc(1, sizeof(*f));
+	if (!f)
+		return -ENOMEM;
+	*f = (struct fetch){ .addon = d, .errors = -1, .signature = true };
+	d->fetch = f;
+	r = start(f);
+	if (r < 0)
+		delivery_cancel(d);
+	return r;
+}
+
+int delivery_stage(struct addon *d, sd_bus_message_handler_t done)
+{
+	_cleanup_close_ int dir = fs_open_dir(d->agent->rootfd, SR_BUNDLES, false, NULL), bundle = -1;
+	_cleanup_free_ char *signature = NULL;
+	char name[96];
+	size_t size;
+	int r;
+
+	d->fetched_sha256[0] = '\0'; /* looked at again before the next time */
+	if (dir < 0)
+		return dir;
+	name_of(d, true, name);
+	r = fs_read_file(dir, name, MINISIGN_MAX_BYTES, &signature, &size, NULL);
+	if (r < 0)
+		return r;
+	if (!signature || strlen(signature) != size)
+		return -EBADMSG;
+	name_of(d, false, name);
+	bundle = fs_open_file(dir, name, name, NULL);
+	return bundle < 0 ? bundle : updater_stage(d->agent->bus, bundle, signature, &d->call_slot, done, d);
+}
+
+void delivery_cancel(struct addon *d)
+{
+	struct fetch *f = d->fetch;
+
+	if (!f)
+		return;
+	d->fetch = NULL;
+	sd_event_source_unref(f->source);
+	if (f->pid > 0) {
+		(void)kill(f->pid, SIGTERM);
+		(void)waitpid(f->pid, NULL, 0);
+	}
+	if (f->errors >= 0)
+		close(f->errors);
+	free(f);
+}

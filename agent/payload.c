@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "agent/addon.h"
+#include "lib/fs.h"
+#include "lib/json.h"
+#include "lib/keyring.h"
+#include "lib/paths.h"
+#include "lib/render.h"
+#include "lib/schema.h"
+
+static const char *text_of(struct json_object *o, const char *key)
+{
+	struct json_object *v;
+
+	return json_object_object_get_ex(o, key, &v) && json_object_is_type(v, json_type_string) ? json_object_get_string(v) : "";
+}
+
+/* The updater's record; `label` is the payload that is active. */
+static void read_record(struct addon *d, char label[80])
+{
+	_cleanup_json_ struct json_object *o = NULL;
+	struct json_object *v;
+	char path[160];
+
+	d->facts.activated = false;
+	d->grant_mode[0] = d->active_sha256[0] = label[0] = d->facts.version[0] = '\0';
+	snprintf(path, sizeof(path), SR_ADDONS "/%s/state.json", d->id);
+	if (json_read_file(d->agent->rootfd, path + 1, &o, NULL) < 0)
+		return;
+	d->facts.activated = json_object_object_get_ex(o, "activated", &v) && json_object_get_boolean(v);
+	snprintf(d->grant_mode, sizeof(d->grant_mode), "%s", text_of(o, "grant_mode"));
+	if (!d->facts.activated)
+		return;
+	snprintf(label, 80, "%s", text_of(o, "active"));
+	snprintf(d->active_sha256, sizeof(d->active_sha256), "%s", text_of(o, "binary_sha256"));
+	snprintf(d->facts.version, sizeof(d->facts.version), "%s", text_of(o, "active_version"));
+}
+
+static void path_of(const struct addon *d, const char *label, char path[512])
+{
+	if (!*label || strcmp(label, "packaged") == 0)
+		snprintf(path, 512, SR_PACKAGED_ADDONS "/%s", d->id);
+	else
+		snprintf(path, 512, SR_ADDONS "/%s/versions/%s", d->id, label);
+}
+
+/* The digest of a binary, read again only when the file is another. */
+static const char *digest(struct digest *cache, int dir, const char *name)
+{
+	_cleanup_close_ int fd = fs_open_file(dir, name, name, NULL);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return "";
+	if (st.st_ino != cache->st.st_ino || st.st_dev != cache->st.st_dev || st.st_size != cache->st.st_size ||
+	    memcmp(&st.st_ctim, &cache->st.st_ctim, sizeof(st.st_ctim)) != 0) {
+		cache->st = st;
+		if (fs_sha256_fd(fd, cache->sha256, NULL) < 0)
+			cache->sha256[0] = '\0';
+	}
+	return cache->sha256;
+}
+
+/* What the updater wrote beside a staged version. */
+static struct json_object *read_origin(const struct addon *d, const char *label)
+{
+	_cleanup_close_ int dir = -1;
+	struct json_object *o = NULL;
+	char path[512];
+
+	path_of(d, label, path);
+	dir = fs_open_dir(d->agent->rootfd, path, false, NULL);
+	return dir >= 0 && json_read_file(dir, ".origin.json", &o, NULL) == 0 ? o : NULL;
+}
+
+static const char *origin_digest(struct json_object *origin, const char *name)
+{
+	struct json_object *files;
+
+	if (!json_object_object_get_ex(origin, "files", &files) || !json_object_is_type(files, json_type_array))
+		return "";
+	for (size_t i = 0; i < json_object_array_length(files); i++) {
+		struct json_object *f = json_object_array_get_idx(files, i);
+
+		if (strcmp(text_of(f, "name"), name) == 0)
+			return text_of(f, "sha256");
+	}
+	return "";
+}
+
+/* The wanted version is staged from the wanted bundle and its binary is still the one that was in it. */
+static bool is_staged(struct addon *d)
+{
+	_cleanup_json_ struct json_object *origin = read_origin(d, d->facts.want_version);
+	_cleanup_manifest_ struct manifest m = { 0 };
+	_cleanup_close_ int dir = -1;
+	char path[512];
+
+	if (!origin || !d->artifact_sha256 || strcmp(text_of(origin, "sha256"), d->artifact_sha256) != 0)
+		return false;
+	path_of(d, d->facts.want_version, path);
+	dir = fs_open_dir(d->agent->rootfd, path, false, NULL);
+	if (dir < 0 || manifest_read(dir, path, &m, NULL) < 0)
+		return false;
+	return strcmp(digest(&d->digests[1], dir, m.exec.binary), origin_digest(origin, m.exec.binary)) == 0;
+}
+
+static bool key_revoked(const struct addon *d, const char *label)
+{
+	_cleanup_json_ struct json_object *origin = read_origin(d, label);
+	_cleanup_keyring_ struct keyring keys = { 0 };
+	uint8_t id[8];
+
+	return origin && keyring_load(d->agent->rootfd, &keys, NULL) == 0 && minisign_id_parse(text_of(origin, "key_id"), id) == 0 &&
+	       keyring_revoked(&keys, id);
+}
+
+static bool unit_differs(const struct addon *d, const struct manifest *m, const char *suffix)
+{
+	_cleanup_free_ char *want = render_unit(m, suffix), *now = NULL;
+	char path[256];
+
+	if (!want || !*want)
+		return false;
+	snprintf(path, sizeof(path), SR_UNITS_RENDERED "/" SR_UNIT_PREFIX "%s.%s", d->id, suffix);
+	if (fs_read_file(d->agent->rootfd, path + 1, 65536, &now, NULL, NULL) < 0) {
+		snprintf(path, sizeof(path), SR_UNITS_PACKAGED "/" SR_UNIT_PREFIX "%s.%s", d->id, suffix);
+		if (fs_read_file(d->agent->rootfd, path + 1, 65536, &now, NULL, NULL) < 0)
+			return true;
+	}
+	return strcmp(want, now) != 0;
+}
+
+/* Of the payload that is active: does it still have its bytes, its capabilities, its units, its key? */
+static void inspect_active(struct addon *d, const char *label)
+{
+	static const char *const suffixes[] = { "service", "socket", "timer" };
+	_cleanup_close_ int dir = -1, binary = -1;
+	_cleanup_manifest_ struct manifest m = { 0 };
+	struct addon_facts *f = &d->facts;
+	caps_mask mask = 0, want;
+	bool effective;
+	char path[512];
+
+	path_of(d, label, path);
+	dir = fs_open_dir(d->agent->rootfd, path, false, NULL);
+	if (dir < 0 || manifest_read(dir, path, &m, NULL) < 0)
+		return;
+	want = m.requires.os_capabilities;
+	f->binary_modified = strcmp(digest(&d->digests[0], dir, m.exec.binary), d->active_sha256) != 0;
+	for (size_t i = 0; i < 3; i++)
+		f->unit_modified = f->unit_modified || (strncmp(f->unit.file_state, "masked", 6) != 0 && unit_differs(d, &m, suffixes[i]));
+	f->key_revoked = key_revoked(d, label);
+	if (strcmp(d->grant_mode, "file+ambient") != 0)
+		return;
+	binary = fs_open_file(dir, m.exec.binary, m.exec.binary, NULL);
+	if (binary >= 0 && caps_get_file(binary, &mask, &effective, NULL) == 0)
+		f->capability_missing = (mask & want) != want;
+}
+
+/* Opens the payload that is wanted, else the one that is active, else the packaged one. */
+static int open_payload(struct addon *d, const char *active)
+{
+	int fd = -1;
+
+	if (d->facts.pushed && d->facts.staged) {
+		path_of(d, d->facts.want_version, d->payload_dir);
+		fd = fs_open_dir(d->agent->rootfd, d->payload_dir, false, NULL);
+	}
+	if (fd < 0 && (d->facts.pushed || !d->facts.enabled)) {
+		path_of(d, active, d->payload_dir);
+		fd = fs_open_dir(d->agent->rootfd, d->payload_dir, false, NULL);
+	}
+	if (fd < 0) {
+		path_of(d, "packaged", d->payload_dir);
+		fd = fs_open_dir(d->agent->rootfd, d->payload_dir, false, NULL);
+	}
+	return fd;
+}
+
+static void not_there(struct addon *d)
+{
+	char text[512];
+
+	if (!d->facts.assigned || !d->facts.enabled)
+		return;
+	snprintf(text, sizeof(text), SR_ASSIGNMENTS "/%s.json: addon_id: \"%s\" is not installed; apt install serviceradar-%s", d->id, d->id,
+		 d->id);
+	addon_complain(&d->payload_error, d->facts.pushed ? "" : text);
+}
+
+static void reset_facts(struct addon *d)
+{
+	struct addon_facts *f = &d->facts;
+
+	manifest_free(&d->manifest);
+	memset(&d->manifest, 0, sizeof(d->manifest));
+	f->installed = f->capability_missing = f->binary_modified = f->unit_modified = f->key_revoked = f->staged = false;
+	f->wanted_current = true;
+	f->unsupported = SUPPORTED;
+}
+
+struct json_object *payload_read(struct addon *d)
+{
+	_cleanup_json_ struct json_object *schema = NULL;
+	struct addon_facts *f = &d->facts;
+	_cleanup_close_ int dir = -1;
+	struct error err = { 0 };
+	char active[80];
+	int r;
+
+	reset_facts(d);
+	read_record(d, active);
+	if (f->activated)
+		inspect_active(d, active);
+	f->staged = f->pushed && is_staged(d);
+	f->key_revoked = f->key_revoked || d->refused_key || (f->staged && key_revoked(d, f->want_version));
+	if (f->activated && f->enabled)
+		f->wanted_current = strcmp(active, f->pushed ? f->want_version : "packaged") == 0;
+	dir = open_payload(d, active);
+	if (dir < 0) {
+		not_there(d);
+		return NULL;
+	}
+	r = manifest_read(dir, d->payload_dir, &d->manifest, &err);
+	if (r == 0)
+		r = json_read_file(dir, d->manifest.config_schema, &schema, &err);
+	if (r == 0)
+		r = schema_check(schema, d->manifest.config_schema, &err);
+	if (r < 0) {
+		addon_complain(&d->payload_error, err.text);
+		return NULL;
+	}
+	f->installed = true;
+	f->unsupported = manifest_unsupported(&d->manifest, &err);
+	addon_complain(&d->payload_error, f->unsupported != SUPPORTED ? err.text : "");
+	if (!f->activated)
+		snprintf(f->version, sizeof(f->version), "%s", d->manifest.version);
+	f->has_socket = d->manifest.socket.path != NULL;
+	return steal_ptr(&schema);
+}
