@@ -1,19 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-# serviceradar-agent and srctl.
+# serviceradar-agent, the child that fetches for it, and srctl.
 AGENT_SRCS := $(wildcard agent/*.c)
 SRCTL_SRCS := $(wildcard agent/srctl/*.c)
+FETCH_SRCS := $(wildcard agent/fetch/*.c)
 
 $(eval $(call program,agent/serviceradar-agent,$(AGENT_SRCS),libsystemd json-c libprotobuf-c yaml-0.1 libcap libcrypto,$(PROTO_OBJ)))
 $(eval $(call program,bin/srctl,$(SRCTL_SRCS) agent/verdict.c,libsystemd json-c libprotobuf-c yaml-0.1 libcap libcrypto))
+$(eval $(call program,agent/agent-fetch,$(FETCH_SRCS),libcurl json-c libcrypto))
 
 $(call objs,$(AGENT_SRCS)): | $(PROTO_H)
 
 INSTALL_HOOKS += install-agent
 
-install-agent: $(BUILD)/agent/serviceradar-agent $(BUILD)/bin/srctl
+install-agent: $(BUILD)/agent/serviceradar-agent $(BUILD)/bin/srctl $(BUILD)/agent/agent-fetch
 	$(say) INSTALL agent
-	$(Q)$(INSTALL) -d $(DESTDIR)$(bindir) $(DESTDIR)$(bashcompdir)
-	$(Q)$(INSTALL) -m 0755 $^ $(DESTDIR)$(bindir)/
+	$(Q)$(INSTALL) -d $(DESTDIR)$(bindir) $(DESTDIR)$(libexecdir) $(DESTDIR)$(keysdir) $(DESTDIR)$(bashcompdir)
+	$(Q)$(INSTALL) -m 0755 $(BUILD)/agent/serviceradar-agent $(BUILD)/bin/srctl $(DESTDIR)$(bindir)/
+	$(Q)$(INSTALL) -m 0755 $(BUILD)/agent/agent-fetch $(DESTDIR)$(libexecdir)/
 	$(Q)$(INSTALL) -m 0644 agent/srctl/srctl.bash $(DESTDIR)$(bashcompdir)/srctl
 
 .PHONY: install-agent

@@ -125,7 +125,7 @@ struct verdict verdict_of(const struct addon_facts *f)
 		return not_wanted(f);
 	if (f->unsupported != SUPPORTED)
 		return unsupported(f);
-	if (!f->installed && !f->activated)
+	if (!f->installed)
 		return not_there(f);
 
 	if (f->want_version[0] && strcmp(f->want_version, f->version) != 0)

@@ -30,6 +30,7 @@ addonsdir     ?= $(prefix)/lib/serviceradar/addons
 datadir       ?= $(prefix)/share
 mandir        ?= $(datadir)/man
 unitdir       ?= $(prefix)/lib/systemd/system
+keysdir       ?= $(datadir)/serviceradar/keys
 presetdir     ?= $(prefix)/lib/systemd/system-preset
 sysusersdir   ?= $(prefix)/lib/sysusers.d
 tmpfilesdir   ?= $(prefix)/lib/tmpfiles.d
@@ -67,6 +68,8 @@ $(call need-pkg,libcap,libcap-dev,libcap-devel)
 $(call need-pkg,libseccomp,libseccomp-dev,libseccomp-devel)
 $(call need-pkg,libsystemd,libsystemd-dev,systemd-devel)
 $(call need-pkg,libcrypto,libssl-dev,openssl-devel)
+$(call need-pkg,libcurl,libcurl4-openssl-dev,libcurl-devel)
+$(call need-pkg,zlib,zlib1g-dev,zlib-devel)
 $(call need-pkg,yaml-0.1,libyaml-dev,libyaml-devel)
 $(call need-pkg,json-c,libjson-c-dev,json-c-devel)
 $(call need-pkg,libprotobuf-c,libprotobuf-c-dev,protobuf-c-devel)
