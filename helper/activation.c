@@ -317,7 +317,7 @@ enum result activation_run(struct updater *u, const struct payload *p, enum gran
 	restart = !runs_well(u, p, &before);
 	r = journal_begin(u, id, &journal);
 	if (r < 0)
-		return RESULT_FAILED;
+		return RESULT_REFUSED; /* nothing was changed yet */
 	after = successor(&before, p, mode);
 	r = install(u, p, &after.grant, after.previous);
 	if (r == 0 && u->online && start)

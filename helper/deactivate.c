@@ -27,8 +27,15 @@ enum result verb_deactivate(struct updater *u, const char *id, const char *arg, 
 	state.activated = false;
 	state.removing = removing;
 	state.last_error[0] = '\0';
-	if (journal_begin(u, id, &journal) < 0 || state_write(u, id, &state) < 0)
+	if (journal_begin(u, id, &journal) < 0)
+		return RESULT_REFUSED;
+	if (state_write(u, id, &state) < 0) {
+		struct error why = u->err;
+
+		(void)journal_end(u, id);
+		u->err = why;
 		return RESULT_FAILED;
+	}
 	if (activation_settle(u, id, &state, false, true) < 0 || journal_end(u, id) < 0)
 		return RESULT_BROKEN;
 	activation_describe(u, id, out);
