@@ -39,6 +39,12 @@ check-unit: $(UNIT_TESTS)
 
 .PHONY: check-unit
 
+## check-crash: the updater killed at, and failed by, every one of its system calls (as root)
+check-crash: $(BUILD)/helper/agent-updater $(SYSCALLS)
+	$(Q)tests/crash/crash --build $(BUILD) $(CRASHFLAGS)
+
+.PHONY: check-crash
+
 ## check: install what is needed, build with both compilers, run every test (as root)
 check: deps
 	$(Q)$(MAKE) --no-print-directory WERROR=1 CC=clang BUILD=$(BUILD)/clang all

@@ -192,6 +192,14 @@ def check_foreign(tree, start, clean):
     return out
 
 
+def not_collected(clean, tree):
+    """Whether all that is too much is a whole version, or one half thrown away: the next activation or recover sees to it."""
+    extra = {p for p in tree if p not in clean and p.split("/")[0] != "run"}
+    gone = [f"{ADDONS}/.scratch"] + [f"{HOME}/versions/{v}" for v in versions(tree) - versions(clean)]
+    return bool(extra) and all(any(p == g or p.startswith(g + "/") for g in gone) for p in extra) and not difference(
+        clean, {p: v for p, v in tree.items() if p not in extra})
+
+
 def check(tree, sides, origins):
     """(the name of the side that the tree is on or None, what is wrong). `sides`: name -> tree; "old" and "new" are of them."""
     out = check_names(tree) + check_links(tree) + check_foreign(tree, sides["old"], sides["new"])
@@ -206,10 +214,11 @@ def check(tree, sides, origins):
         out.append(f"versions {sorted(there)}; before {sorted(old)}, after {sorted(new)}")
     now = facts(tree)
     same = [name for name, side in sides.items() if facts(side) == now]
-    # A staged version makes no difference but its own being there; what is not collected yet is no difference.
-    for fits in (lambda v: v == there, lambda v: v <= there):
+    # Staged versions tell states apart too, when nothing else does; what is not collected yet is no difference.
+    staged = f"{HOME}/versions"
+    for fits in (lambda t: below(t, staged) == below(tree, staged), lambda t: versions(t) == there, lambda t: versions(t) <= there):
         for name in reversed(same):
-            if fits(versions(sides[name])):
+            if fits(sides[name]):
                 return name, out
     if same:
         return same[0], out
