@@ -51,6 +51,8 @@ static int recover_one(struct updater *u, const char *id)
 	int r;
 
 	(void)snprintf(shown, sizeof(shown), SR_ADDONS "/%s", id);
+	if (dir == -ENOTDIR)
+		return 0; /* a stray file, none of ours */
 	if (dir < 0)
 		return dir;
 	r = sweep(u, dir, shown);

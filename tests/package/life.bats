@@ -193,7 +193,7 @@ teardown_file() {
 		systemctl daemon-reload; systemctl restart serviceradar-netprobe || :'
 	until_ok 10 drift_has unit_failed
 	sh_ct 'rm -r /run/systemd/system/serviceradar-netprobe.service.d; systemctl daemon-reload'
-	until_ok 65 drift_none
+	until_ok 65 status_is state active
 	pid=$(main_pid serviceradar-netprobe)
 	in_ct kill -STOP "$pid"
 	until_ok 60 drift_has ipc_disconnected
@@ -255,6 +255,7 @@ teardown_file() {
 @test "DL-3 a manifest with a capability outside the allowlist is refused, nothing changed" {
 	sh_ct "cd $PAYLOAD && cp -p addon.yaml /tmp/ && sed -i s/cap_bpf/cap_sys_admin/ addon.yaml"
 	run in_ct "$UPDATER" activate netprobe packaged
+	echo "$output"
 	[ "$status" -eq 2 ]
 	[[ "$output" == *addon.yaml:*os_capabilities*cap_sys_admin* ]]
 	run in_ct systemctl is-active serviceradar-netprobe.service
@@ -272,6 +273,7 @@ teardown_file() {
 	in_ct srctl addon disable netprobe
 	sh_ct "mount -o remount,bind,noexec $d"
 	run in_ct "$UPDATER" activate netprobe
+	echo "$output"
 	[ "$status" -eq 2 ]
 	[[ "$output" == *noexec*remount* ]]
 	sh_ct "umount $d"
@@ -287,6 +289,7 @@ teardown_file() {
 	sh_ct "umount $PAYLOAD"
 	sh_ct 'mount -t tmpfs -o size=64k,mode=0755 full /var/lib/serviceradar/addons && dd if=/dev/zero of=/var/lib/serviceradar/addons/fill bs=4k 2>/dev/null || :'
 	run in_ct "$UPDATER" activate netprobe
+	echo "$output"
 	[ "$status" -eq 2 ]
 	[[ "$output" == *"No space left"* ]]
 	run in_ct systemctl is-active serviceradar-netprobe.service
