@@ -18,7 +18,7 @@
 #define DEBOUNCE_US   50000u
 
 /* Where a change matters at once. */
-static const char *const watched[] = { SR_ASSIGNMENTS, SR_PUSHED, SR_PACKAGED_ADDONS, SR_ADDONS, SR_KEYS_OPERATOR, SR_UNITS_RENDERED };
+static const char *const watched[] = { SR_CONFIG_DIR, SR_ASSIGNMENTS, SR_PUSHED, SR_PACKAGED_ADDONS, SR_ADDONS, SR_KEYS_OPERATOR, SR_UNITS_RENDERED };
 #define N_WATCHED (sizeof(watched) / sizeof(watched[0]))
 
 static sd_event_source *scan_timer, *watches[N_WATCHED];

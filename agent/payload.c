@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "agent/addon.h"
+#include "lib/catalog.h"
 #include "lib/fs.h"
 #include "lib/json.h"
 #include "lib/keyring.h"
@@ -118,6 +119,23 @@ static bool key_revoked(const struct addon *d, const char *label)
 	       keyring_revoked(&keys, id);
 }
 
+/* Whether the wanted bundle may be assigned. */
+static void ask_catalog(struct addon *d)
+{
+	_cleanup_keyring_ struct keyring keys = { 0 };
+	_cleanup_catalog_ struct catalog c = { 0 };
+	struct error err = { .text = "" };
+	int r = keyring_load(d->agent->rootfd, &keys, &err);
+
+	if (r == 0)
+		r = catalog_read(d->agent->rootfd, &keys, &c, &err);
+	if (r == 0)
+		r = catalog_allows(&c, d->id, d->facts.want_version, d->artifact_sha256, &err);
+	d->facts.not_approved = r < 0;
+	if (r < 0)
+		addon_complain(&d->call_error, err.text);
+}
+
 static bool unit_differs(const struct addon *d, const struct manifest *m, const char *suffix)
 {
 	_cleanup_free_ char *want = render_unit(m, suffix), *now = NULL;
@@ -217,6 +235,9 @@ struct json_object *payload_read(struct addon *d)
 	if (f->activated)
 		inspect_active(d, active);
 	f->staged = f->pushed && is_staged(d);
+	f->not_approved = false;
+	if (f->pushed && f->enabled)
+		ask_catalog(d);
 	f->key_revoked = f->key_revoked || d->refused_key || (f->staged && key_revoked(d, f->want_version));
 	if (f->activated && f->enabled)
 		f->wanted_current = strcmp(active, f->pushed ? f->want_version : "packaged") == 0;

@@ -112,7 +112,7 @@ static struct verdict not_there(const struct addon_facts *f)
 	if (f->key_revoked)
 		v.drift |= bit(DRIFT_KEY_REVOKED);
 	if (f->pushed)
-		v.state = f->call_failed ? STATE_FAILED : STATE_ACTIVATING;
+		v.state = f->call_failed || f->not_approved ? STATE_FAILED : STATE_ACTIVATING;
 	return v;
 }
 
@@ -182,6 +182,8 @@ enum action verdict_action(const struct addon_facts *f)
 		return ACTION_NONE;
 	}
 	if (f->unsupported != SUPPORTED || unit_masked(&f->unit))
+		return ACTION_NONE;
+	if (f->pushed && f->not_approved)
 		return ACTION_NONE;
 	if (f->pushed && !f->staged)
 		return f->fetched ? ACTION_STAGE : ACTION_FETCH;

@@ -42,6 +42,7 @@ struct addon_facts {
 	bool wanted_current;         /* what is active is the payload that the assignment names */
 	bool binary_modified;        /* the active binary is not the one that was activated */
 	bool unit_modified;          /* a unit file is not what the manifest renders to */
+	bool not_approved;           /* the catalog or this host does not allow the wanted bundle */
 	bool key_revoked;            /* the active version, or the one that is wanted, is signed by a revoked key */
 	bool activated;              /* the updater's record */
 	bool config_invalid;         /* the config in force breaks the schema, or the daemon refused it */

@@ -13,6 +13,9 @@
 #define SR_AGENT_STATE     "/var/lib/serviceradar/agent"        /* the agent's own, 0700 */
 #define SR_PUSHED          "/var/lib/serviceradar/agent/assignments.d" /* <id>.json as the fleet's management pushed them */
 #define SR_BUNDLES         "/var/lib/serviceradar/agent/bundles" /* <id>.tar.gz, .minisig: fetched, not trusted */
+#define SR_CONFIG_DIR      "/etc/serviceradar"
+#define SR_CATALOG         "/etc/serviceradar/catalog.json"     /* and .minisig */
+#define SR_APPROVALS       "/etc/serviceradar/approvals.json"   /* by srctl addon approve and revoke */
 #define SR_AGENT_CONFIG    "/etc/serviceradar/agent.json"
 #define SR_AGENT_SOCKET    "/run/serviceradar/agent/agent.sock" /* 0660 serviceradar:serviceradar */
 #define SR_EVENTS_FILE     "/var/log/serviceradar/events.ndjson"

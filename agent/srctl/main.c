@@ -12,16 +12,20 @@
 
 static const struct verb {
 	const char *group, *name;
-	bool takes_id;
+	enum { NOTHING, ID, ID_AND_VERSION, PATH } takes;
 	int (*run)(struct srctl *s, const char *id);
 	const char *help;
 } verbs[] = {
-	{ "addon", "list", false, verb_addon_list, "addon list: add-ons that are installed or assigned" },
-	{ "addon", "status", true, verb_addon_status, "addon status ID: state, drift and what to do about it" },
-	{ "addon", "enable", true, verb_addon_enable, "addon enable ID [--config FILE] [--no-wait]: assign it (root)" },
-	{ "addon", "disable", true, verb_addon_disable, "addon disable ID [--no-wait]: stop it (root)" },
-	{ NULL, "flows", false, verb_flows, "flows [--follow]: which process owns which connection" },
-	{ NULL, "doctor", false, verb_doctor, "doctor: what this host needs, and what is missing" },
+	{ "addon", "list", NOTHING, verb_addon_list, "addon list: add-ons that are installed or assigned" },
+	{ "addon", "status", ID, verb_addon_status, "addon status ID: state, drift and what to do about it" },
+	{ "addon", "enable", ID, verb_addon_enable, "addon enable ID [--config FILE] [--no-wait]: assign it (root)" },
+	{ "addon", "disable", ID, verb_addon_disable, "addon disable ID [--no-wait]: stop it (root)" },
+	{ "addon", "approve", ID_AND_VERSION, verb_addon_approve, "addon approve ID VERSION: allow a bundle here that the catalog does not (root)" },
+	{ "addon", "revoke", ID_AND_VERSION, verb_addon_revoke, "addon revoke ID VERSION: allow it no longer, whatever the catalog says (root)" },
+	{ "bundle", "verify", PATH, verb_bundle_verify, "bundle verify FILE [--key FILE]: signature, and all that is in it" },
+	{ "bundle", "show", PATH, verb_bundle_show, "bundle show FILE [--key FILE]: the same, and what is in it" },
+	{ NULL, "flows", NOTHING, verb_flows, "flows [--follow]: which process owns which connection" },
+	{ NULL, "doctor", NOTHING, verb_doctor, "doctor: what this host needs, and what is missing" },
 };
 
 static void usage(FILE *f)
@@ -45,15 +49,16 @@ static int dispatch(struct srctl *s, char **args, int n, bool help)
 			printf("usage: srctl %s\n", v->help);
 			return EXIT_DONE;
 		}
-		if (n != words + v->takes_id) {
+		if (n != words + (v->takes == ID_AND_VERSION ? 2 : v->takes != NOTHING)) {
 			fprintf(stderr, "usage: srctl %s\n", v->help);
 			return EXIT_USAGE;
 		}
-		if (v->takes_id && !addon_id_valid(args[words])) {
+		if ((v->takes == ID || v->takes == ID_AND_VERSION) && !addon_id_valid(args[words])) {
 			fprintf(stderr, "srctl: not an add-on id (small letters, digits, - and _)\n");
 			return EXIT_USAGE;
 		}
-		return v->run(s, v->takes_id ? args[words] : NULL);
+		s->version = v->takes == ID_AND_VERSION ? args[words + 1] : "";
+		return v->run(s, v->takes != NOTHING ? args[words] : NULL);
 	}
 	usage(help ? stdout : stderr);
 	return help ? EXIT_DONE : EXIT_USAGE;
@@ -65,6 +70,7 @@ int main(int argc, char **argv)
 		{ "json", no_argument, NULL, 'j' },     { "root", required_argument, NULL, 'r' },
 		{ "no-color", no_argument, NULL, 'n' }, { "follow", no_argument, NULL, 'f' },
 		{ "no-wait", no_argument, NULL, 'w' },  { "config", required_argument, NULL, 'c' },
+		{ "key", required_argument, NULL, 'k' },
 		{ "version", no_argument, NULL, 'V' },  { "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
@@ -80,6 +86,7 @@ int main(int argc, char **argv)
 		case 'f': s.follow = true; break;
 		case 'w': s.no_wait = true; break;
 		case 'c': s.config = optarg; break;
+		case 'k': s.key = optarg; break;
 		case 'V': puts("srctl " SR_VERSION); return EXIT_DONE;
 		case 'h': help = true; break;
 		default: return EXIT_USAGE;

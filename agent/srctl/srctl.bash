@@ -3,11 +3,13 @@
 _srctl() {
 	local cur=${COMP_WORDS[COMP_CWORD]} ids
 	case "${COMP_WORDS[*]:1:COMP_CWORD-1}" in
-	addon) mapfile -t COMPREPLY < <(compgen -W "list status enable disable" -- "$cur") ;;
-	"addon status" | "addon enable" | "addon disable")
+	addon) mapfile -t COMPREPLY < <(compgen -W "list status enable disable approve revoke" -- "$cur") ;;
+	"addon status" | "addon enable" | "addon disable" | "addon approve" | "addon revoke")
 		ids=$(find /usr/lib/serviceradar/addons -mindepth 1 -maxdepth 1 -printf '%f ' 2>/dev/null)
 		mapfile -t COMPREPLY < <(compgen -W "$ids" -- "$cur") ;;
-	*) mapfile -t COMPREPLY < <(compgen -W "addon flows doctor version help --json --root --no-color --follow --config --no-wait --help --version" -- "$cur") ;;
+	bundle) mapfile -t COMPREPLY < <(compgen -W "verify show" -- "$cur") ;;
+	"bundle verify" | "bundle show") mapfile -t COMPREPLY < <(compgen -f -X '!*.tar.gz' -- "$cur") ;;
+	*) mapfile -t COMPREPLY < <(compgen -W "addon bundle flows doctor version help --json --root --no-color --follow --config --no-wait --key --help --version" -- "$cur") ;;
 	esac
 }
 complete -F _srctl srctl

@@ -10,7 +10,8 @@
 enum { EXIT_DONE = 0, EXIT_USAGE = 1, EXIT_NOT_DONE = 2, EXIT_FAILED = 3, EXIT_NO_AGENT = 4 };
 
 struct srctl {
-	const char *root, *config; /* --root, --config */
+	const char *root, *config, *key; /* --root, --config, --key */
+	const char *version;             /* what follows the id */
 	int rootfd;
 	bool json, color, follow, no_wait;
 };
@@ -19,6 +20,10 @@ int verb_addon_list(struct srctl *s, const char *id);
 int verb_addon_status(struct srctl *s, const char *id);
 int verb_addon_enable(struct srctl *s, const char *id);
 int verb_addon_disable(struct srctl *s, const char *id);
+int verb_addon_approve(struct srctl *s, const char *id);
+int verb_addon_revoke(struct srctl *s, const char *id);
+int verb_bundle_verify(struct srctl *s, const char *path);
+int verb_bundle_show(struct srctl *s, const char *path);
 int verb_flows(struct srctl *s, const char *id);
 int verb_doctor(struct srctl *s, const char *id);
 
