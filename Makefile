@@ -19,6 +19,7 @@ include mk/bundle.mk
 include mk/package.mk
 include mk/lint.mk
 include tests/tests.mk
+include tests/fuzz/fuzz.mk
 
 ## all: build the programs (the default)
 all: $(PROGRAMS) $(DATA)

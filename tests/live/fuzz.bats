@@ -1,0 +1,12 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Whatever root reads from outside, under ASan and UBSan; make fuzz runs longer.
+
+TOP=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
+
+@test "the corpus of every fuzzer and two seconds of new inputs: no crash, and every refusal is one printable line" {
+	run make -s -C "$TOP" -j2 fuzz FUZZ_SECONDS=2
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[ "$(grep -c '^ok' <<<"$output")" -eq "$(find "$TOP/tests/fuzz" -name '*.c' | wc -l)" ]
+}
