@@ -79,7 +79,6 @@ static enum result stage(struct updater *u, struct bundle *b, int copy, enum the
 {
 	_cleanup_close_ int addons = fs_make_dirs(u->rootfd, SR_ADDONS, 0755, &u->err);
 	struct error why;
-	struct state s;
 	enum result r;
 
 	if (addons < 0)
@@ -91,11 +90,8 @@ static enum result stage(struct updater *u, struct bundle *b, int copy, enum the
 		why = u->err;
 		(void)fs_remove_tree(addons, UPDATER_STAGING, NULL);
 		u->err = why;
-		return r;
 	}
-	if (state_read(u, b->id, &s) == 0)
-		(void)activation_collect(u, b->id, &s, b->version);
-	return RESULT_DONE;
+	return r;
 }
 
 enum result verb_stage(struct updater *u, const char *id, const char *arg, struct json_object *out)
@@ -104,6 +100,7 @@ enum result verb_stage(struct updater *u, const char *id, const char *arg, struc
 	_cleanup_close_ int copy = -1;
 	enum result r = intake_authenticate(u, &b, &copy);
 	enum there there;
+	struct state s;
 
 	(void)id;
 	(void)arg;
@@ -119,6 +116,8 @@ enum result verb_stage(struct updater *u, const char *id, const char *arg, struc
 	r = there == SAME ? intake_unpack(u, &b, copy, -1) : stage(u, &b, copy, there);
 	if (r != RESULT_DONE)
 		return r;
+	if (state_read(u, b.id, &s) == 0)
+		(void)activation_collect(u, b.id, &s, b.version);
 	if (there == SAME)
 		(void)snprintf(u->note, sizeof(u->note), "%s %s: was staged already", b.id, b.version);
 	json_object_object_add(out, "bundle", bundle_to_json(&b));
