@@ -89,8 +89,8 @@ def make_bundle(directory, version):
     path = bundle_path(directory, version)
     put(path, packed)
     comment = f"addon={ID} version={version} os=linux arch={ARCH} sha256={hashlib.sha256(packed).hexdigest()}"
-    subprocess.run(["minisign", "-S", "-H", "-W", "-s", f"{directory}/test.key", "-m", path, "-x", path + ".minisig", "-t", comment],
-                   check=True, stdout=subprocess.DEVNULL)
+    sign = ["minisign", "-S", "-H", "-W", "-s", f"{directory}/test.key", "-m", path, "-x", path + ".minisig", "-t", comment]
+    subprocess.run(sign, check=True, stdout=subprocess.DEVNULL)
 
 
 def make_root(root, keys):

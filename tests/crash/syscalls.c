@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* syscalls: counts the system calls of a command and all its children, kills them all at the N-th, or makes it fail once.
  *
- * A parent waits until the child that it has forked is gone, so that a repeated run has the same N-th call; one that must talk to
- * its child goes on after HOLD_MS without a call. Needs Linux 5.3 (PTRACE_GET_SYSCALL_INFO, ptrace(2)). */
+ * A parent waits until the child that it has forked is gone, so that a repeated run has the same N-th call; one that must talk
+ * to its child goes on after HOLD_MS without a call. Needs Linux 5.3 (PTRACE_GET_SYSCALL_INFO, ptrace(2)). */
 #include <elf.h>
 #include <errno.h>
 #include <linux/ptrace.h>
@@ -48,8 +48,8 @@ static const struct errno_name {
 	{ "ENOMEM", ENOMEM }, { "EMFILE", EMFILE },
 };
 
-/* What a full or broken disk, a read-only mount or a signal can make fail. Not close, which a program cannot answer, nor mmap and
- * its like, whose failure is the dynamic loader's. */
+/* What a full or broken disk, a read-only mount or a signal can make fail. Not close, which a program cannot answer, nor mmap
+ * and its like, whose failure is the dynamic loader's. */
 static const char *const can_fail[] = {
 	"open",	      "openat",	   "openat2",	"read",	       "pread64",   "readv",	   "write",	"pwrite64",  "writev",
 	"fsync",      "fdatasync", "sync_file_range", "syncfs", "ftruncate", "fallocate", "rename",	"renameat",  "renameat2",
@@ -366,7 +366,10 @@ static void report(const struct trace *t)
 		printf("%s %lu", t->mode == COUNT || t->mode == LIST ? "calls" : "ended", t->calls);
 	else
 		printf("%s %lu %s %s", t->sensible ? "failed" : "kept", t->at, t->name, t->error ? t->error->name : "");
-	printf(" %s %d\n", WIFEXITED(t->status) ? "exit" : "signal", WIFEXITED(t->status) ? WEXITSTATUS(t->status) : WTERMSIG(t->status));
+	if (WIFEXITED(t->status))
+		printf(" exit %d\n", WEXITSTATUS(t->status));
+	else
+		printf(" signal %d\n", WTERMSIG(t->status));
 }
 
 static int usage(void)

@@ -216,7 +216,8 @@ def check(tree, sides, origins):
     same = [name for name, side in sides.items() if facts(side) == now]
     # Staged versions tell states apart too, when nothing else does; what is not collected yet is no difference.
     staged = f"{HOME}/versions"
-    for fits in (lambda t: below(t, staged) == below(tree, staged), lambda t: versions(t) == there, lambda t: versions(t) <= there):
+    for fits in (lambda t: below(t, staged) == below(tree, staged), lambda t: versions(t) == there,
+                 lambda t: versions(t) <= there):
         for name in reversed(same):
             if fits(sides[name]):
                 return name, out

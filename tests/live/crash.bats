@@ -14,10 +14,10 @@ crash() {
 	[[ ${lines[-1]} =~ ^crash:\ [1-9][0-9]*\ points,\ 0\ failed$ ]]
 }
 
-@test "DL-2 killed at a system call of stage, activate, rollback, deactivate, remove: recover ends with the old or the new state, whole" {
-	crash kill 40
+@test "DL-2 killed at a system call of any verb: recover ends with the old or the new state, whole, and may be repeated" {
+	crash kill 50
 }
 
-@test "DL-2 a system call fails once, by a full disk, a broken one, a signal, a quota: done, or an error line and the old state" {
-	crash fail 80
+@test "DL-2 a system call fails once, full disk, I/O error, signal, quota: done, or one error line and the old state" {
+	crash fail 90
 }
