@@ -31,7 +31,7 @@ struct addon {
 	enum action action;          /* that runs or ran last */
 	struct fetch *fetch;         /* delivery.c */
 	sd_event_source *watches[2]; /* of the payload and of the updater's record */
-	char assignment_error[512], payload_error[512], call_error[512];
+	char assignment_error[512], payload_error[512], call_error[512], approval_error[512];
 	bool seen, loaded, refused, ipc_ready, config_refused;
 	struct ipc ipc;
 	struct backoff backoff;

@@ -132,8 +132,7 @@ static void ask_catalog(struct addon *d)
 	if (r == 0)
 		r = catalog_allows(&c, d->id, d->facts.want_version, d->artifact_sha256, &err);
 	d->facts.not_approved = r < 0;
-	if (r < 0)
-		addon_complain(&d->call_error, err.text);
+	addon_complain(&d->approval_error, r < 0 ? err.text : "");
 }
 
 static bool unit_differs(const struct addon *d, const struct manifest *m, const char *suffix)

@@ -25,6 +25,12 @@ static void add_time(struct json_object *o, const char *key, int64_t t)
 	json_object_object_add(o, key, json_object_new_string(text));
 }
 
+/* Why what is wanted is not active. */
+static const char *obstacle(const struct addon *d)
+{
+	return d->facts.not_approved ? d->approval_error : d->call_error;
+}
+
 static const char *reason_text(const struct addon *d, enum drift_reason r)
 {
 	switch (r) {
@@ -36,9 +42,9 @@ static const char *reason_text(const struct addon *d, enum drift_reason r)
 	case DRIFT_UNIT_FAILED:
 	case DRIFT_VERSION_MISMATCH:
 	case DRIFT_KEY_REVOKED:
-		return d->call_error;
+		return obstacle(d);
 	case DRIFT_ASSIGNED_NOT_INSTALLED:
-		return d->facts.pushed ? d->call_error : d->payload_error;
+		return d->facts.pushed ? obstacle(d) : d->payload_error;
 	case DRIFT_ARCH_UNSUPPORTED:
 	case DRIFT_PLATFORM_UNSUPPORTED:
 	case DRIFT_BASE_AGENT_TOO_OLD:
@@ -56,8 +62,8 @@ static const char *last_error(const struct addon *d)
 		return ""; /* what went wrong before is over */
 	if (d->facts.assigned && d->facts.enabled && d->payload_error[0])
 		return d->payload_error;
-	if (d->call_error[0])
-		return d->call_error;
+	if (*obstacle(d))
+		return obstacle(d);
 	return d->facts.enabled ? d->ipc.error : "";
 }
 

@@ -53,7 +53,7 @@ static int set_link(struct updater *u, const char *id, const char *name, const c
 	_cleanup_close_ int dir = payload_state_dir(u, id, target != NULL);
 
 	if (dir < 0)
-		return target ? dir : 0;
+		return target || dir != -ENOENT ? dir : 0;
 	if (target)
 		return fs_symlink_atomic(dir, name, target, &u->err);
 	if (unlinkat(dir, name, 0) < 0 && errno != ENOENT)
@@ -389,9 +389,10 @@ int activation_forget(struct updater *u, const char *id)
 	int r;
 
 	dir = payload_state_dir(u, id, false);
-	u->err.text[0] = '\0'; /* never there */
-	if (parent < 0 || dir < 0)
+	if (dir == -ENOENT)
 		return 0;
+	if (parent < 0 || dir < 0)
+		return error_set(&u->err, -EIO, SR_ADDONS "/%s: cannot be opened", id);
 	r = forget_files(u, dir, id);
 	if (r == 0 && unlinkat(parent, id, AT_REMOVEDIR) < 0)
 		r = error_set(&u->err, -errno, SR_ADDONS "/%s: %s", id, strerror(errno));

@@ -17,6 +17,8 @@ enum result verb_deactivate(struct updater *u, const char *id, const char *arg, 
 		(void)error_set(&u->err, -EINVAL, "%.64s: only \"removing\" may follow the id", arg);
 		return RESULT_USAGE;
 	}
+	if (dir < 0 && dir != -ENOENT)
+		return RESULT_REFUSED;
 	if (dir < 0) { /* never activated */
 		u->err.text[0] = '\0';
 		(void)snprintf(u->note, sizeof(u->note), "%s: not active", id);

@@ -16,7 +16,9 @@ static int sweep(struct updater *u, int dirfd, const char *shown)
 	_cleanup_closedir_ DIR *dir = fdopendir_steal(&fd);
 	const struct dirent *e;
 
-	while (dir && (e = readdir(dir)))
+	if (!dir)
+		return error_set(&u->err, -EIO, "%s: cannot be read", shown);
+	while ((e = readdir(dir)))
 		if (fs_temporary(e->d_name) && unlinkat(dirfd, e->d_name, 0) < 0)
 			return error_set(&u->err, -errno, "%s/%s: cannot remove: %s", shown, e->d_name, strerror(errno));
 	return 0;
@@ -27,13 +29,13 @@ static int settle(struct updater *u, const char *id, const struct journal *j)
 {
 	struct state s;
 	struct error why;
+	int r;
 
 	if (state_read(u, id, &s) < 0)
 		s = (struct state){ 0 };
-	if (activation_settle(u, id, &s, j->running, false) == 0)
-		return 0;
-	if (!s.activated)
-		return -EIO;
+	r = activation_settle(u, id, &s, j->running, false);
+	if (r == 0 || !s.activated || updater_refusal(r) == RESULT_FAILED)
+		return r; /* a full or failing disk is no reason to give up: the journal stays, and the next recover tries again */
 	why = u->err;
 	s.activated = false;
 	(void)snprintf(s.last_error, sizeof(s.last_error), "%.255s", why.text);
@@ -51,7 +53,7 @@ static int recover_one(struct updater *u, const char *id)
 	int r;
 
 	(void)snprintf(shown, sizeof(shown), SR_ADDONS "/%s", id);
-	if (dir == -ENOTDIR)
+	if (dir == -ENOTDIR || dir == -ENOENT)
 		return 0; /* a stray file, none of ours */
 	if (dir < 0)
 		return dir;
@@ -71,7 +73,7 @@ static int recover_one(struct updater *u, const char *id)
 
 enum result verb_recover(struct updater *u, const char *id, const char *arg, struct json_object *out)
 {
-	_cleanup_close_ int addons = fs_open_dir(u->rootfd, SR_ADDONS, true, NULL), fd = -1;
+	_cleanup_close_ int addons = fs_open_dir(u->rootfd, SR_ADDONS, true, &u->err), fd = -1;
 	_cleanup_closedir_ DIR *dir = NULL;
 	struct json_object *done = out ? json_object_new_array() : NULL;
 	enum result result = RESULT_DONE;
@@ -79,6 +81,8 @@ enum result verb_recover(struct updater *u, const char *id, const char *arg, str
 
 	(void)id;
 	(void)arg;
+	if (addons < 0 && addons != -ENOENT)
+		return RESULT_BROKEN;
 	if (addons >= 0 && (fs_remove_tree(addons, UPDATER_STAGING, &u->err) < 0 ||
 			    fs_remove_tree(addons, UPDATER_SCRATCH, &u->err) < 0 || units_sweep(u) < 0))
 		result = RESULT_BROKEN;

@@ -58,15 +58,13 @@ bool units_enabled(struct updater *u, const char *id)
 	return linked(u, id, UNIT_SERVICE) || linked(u, id, UNIT_TIMER);
 }
 
-/* The text of a unit file, or NULL when there is none. */
-static char *read_unit(struct updater *u, const char *dir_path, const char *name)
+/* The text of a unit file; *text is NULL when there is none, or a link that masks it. */
+static int read_unit(struct updater *u, const char *dir_path, const char *name, char **text)
 {
-	_cleanup_close_ int dir = fs_open_dir(u->rootfd, dir_path, true, NULL);
-	char *text = NULL;
+	_cleanup_close_ int dir = fs_open_dir(u->rootfd, dir_path, true, &u->err);
+	int r = dir < 0 ? dir : fs_read_file(dir, name, UNIT_MAX_BYTES, text, NULL, &u->err);
 
-	if (dir < 0 || fs_read_file(dir, name, UNIT_MAX_BYTES, &text, NULL, NULL) < 0)
-		return NULL;
-	return text;
+	return r == -ENOENT || r == -EINVAL ? 0 : r;
 }
 
 static bool ours(const char *text)
@@ -77,11 +75,15 @@ static bool ours(const char *text)
 /* Removes a rendered file; a file that an administrator wrote there stays. */
 static int remove_rendered(struct updater *u, const char *name, bool *changed)
 {
-	_cleanup_close_ int dir = fs_open_dir(u->rootfd, SR_UNITS_RENDERED, true, NULL);
-	_cleanup_free_ char *now = read_unit(u, SR_UNITS_RENDERED, name);
+	_cleanup_close_ int dir = -1;
+	_cleanup_free_ char *now = NULL;
+	int r = read_unit(u, SR_UNITS_RENDERED, name, &now);
 
-	if (dir < 0 || !now || !ours(now))
-		return 0;
+	if (r < 0 || !now || !ours(now))
+		return r;
+	dir = fs_open_dir(u->rootfd, SR_UNITS_RENDERED, true, &u->err);
+	if (dir < 0)
+		return dir;
 	if (unlinkat(dir, name, 0) < 0)
 		return error_set(&u->err, -errno, SR_UNITS_RENDERED "/%s: %s", name, strerror(errno));
 	*changed = true;
@@ -90,10 +92,14 @@ static int remove_rendered(struct updater *u, const char *name, bool *changed)
 
 static int install(struct updater *u, const char *name, const char *text, bool *changed)
 {
-	_cleanup_free_ char *packaged = read_unit(u, SR_UNITS_PACKAGED, name);
-	_cleanup_free_ char *now = read_unit(u, SR_UNITS_RENDERED, name);
+	_cleanup_free_ char *packaged = NULL, *now = NULL;
 	_cleanup_close_ int dir = -1;
+	int r = read_unit(u, SR_UNITS_PACKAGED, name, &packaged);
 
+	if (r == 0)
+		r = read_unit(u, SR_UNITS_RENDERED, name, &now);
+	if (r < 0)
+		return r;
 	if (!text || (packaged && strcmp(packaged, text) == 0))
 		return remove_rendered(u, name, changed);
 	if (now && (strcmp(now, text) == 0 || !ours(now)))
@@ -136,11 +142,16 @@ int units_remove(struct updater *u, const char *id, bool *changed)
 
 static int sweep(struct updater *u, const char *path)
 {
-	_cleanup_close_ int fd = fs_open_dir(u->rootfd, path, true, NULL);
-	_cleanup_closedir_ DIR *dir = fdopendir_steal(&fd);
+	_cleanup_close_ int fd = fs_open_dir(u->rootfd, path, true, &u->err);
+	_cleanup_closedir_ DIR *dir = NULL;
 	const struct dirent *e;
 
-	while (dir && (e = readdir(dir)))
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	dir = fdopendir_steal(&fd);
+	if (!dir)
+		return error_set(&u->err, -errno, "%s: %s", path, strerror(errno));
+	while ((e = readdir(dir)))
 		if (strncmp(e->d_name, "." SR_UNIT_PREFIX, strlen("." SR_UNIT_PREFIX)) == 0 && fs_temporary(e->d_name) &&
 		    unlinkat(dirfd(dir), e->d_name, 0) < 0)
 			return error_set(&u->err, -errno, "%s/%s: cannot remove: %s", path, e->d_name, strerror(errno));
@@ -163,17 +174,23 @@ int units_sweep(struct updater *u)
 /* What `systemctl --root enable` does for WantedBy=: a link in the target's .wants directory. */
 static int link_by_hand(struct updater *u, const char *name, const char *wanted_by, bool on)
 {
-	_cleanup_free_ char *rendered = read_unit(u, SR_UNITS_RENDERED, name);
+	_cleanup_free_ char *rendered = NULL;
 	_cleanup_close_ int dir = -1;
 	char path[160], target[192];
+	struct stat st;
+	int r = on ? read_unit(u, SR_UNITS_RENDERED, name, &rendered) : 0;
 
+	if (r < 0)
+		return r;
 	(void)snprintf(path, sizeof(path), SR_UNITS_RENDERED "/%s", wanted_by);
-	dir = on ? fs_make_dirs(u->rootfd, path, 0755, &u->err) : fs_open_dir(u->rootfd, path, true, NULL);
+	dir = on ? fs_make_dirs(u->rootfd, path, 0755, &u->err) : fs_open_dir(u->rootfd, path, true, &u->err);
 	if (dir < 0)
-		return on ? dir : 0;
+		return on || dir != -ENOENT ? dir : 0;
 	(void)snprintf(target, sizeof(target), "%s/%s", rendered ? SR_UNITS_RENDERED : SR_UNITS_PACKAGED, name);
 	if (on)
 		return fs_symlink_atomic(dir, name, target, &u->err);
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
+		return 0; /* a read-only file system would not say so when asked to remove it */
 	if (unlinkat(dir, name, 0) < 0 && errno != ENOENT)
 		return error_set(&u->err, -errno, "%s/%s: %s", path, name, strerror(errno));
 	return 0;

@@ -52,7 +52,7 @@ check: deps
 	$(Q)$(MAKE) --no-print-directory lint-shell lint-man lint-c
 	$(Q)$(MAKE) --no-print-directory deb
 	$(Q)$(MAKE) --no-print-directory rpm
-	$(Q)$(MAKE) --no-print-directory WERROR=1 $(BUILD)/tests/ipc-client $(BUILD)/tests/syscalls
+	$(Q)$(MAKE) --no-print-directory WERROR=1 $(BUILD)/tests/ipc-client $(BUILD)/tests/syscalls bundle
 	$(Q)tests/lib/check.sh $(BUILD)
 
 .PHONY: check

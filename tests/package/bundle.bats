@@ -12,7 +12,7 @@ setup_file() {
 	WORK=$(mktemp -d)
 	export WORK
 	prepare_repo
-	make -s -C "$TOP" BUILD="$TOP/build" bundle
+	[ -d "$TOP/build/bundle/netprobe" ] # make bundle; check has made it
 	key first
 	key second
 	key stranger
@@ -313,6 +313,52 @@ systemctl_stop_agent() { in_ct systemctl stop serviceradar-agent; }
 	until_ok 20 active_is 1.9.1
 }
 
+@test "a signed catalog: only what it approves is assigned; a host's own decision counts more; one that does not hold allows nothing" {
+	catalog() { # catalog SERIAL LIFECYCLE VERSION...
+		local serial=$1 lifecycle=$2 sum
+		shift 2
+		python3 - "$serial" "$lifecycle" "$@" >"$WORK/catalog.json" <<-P
+			import hashlib, json, sys
+			sums = {v: hashlib.sha256(open(f"$ROOT/srv/bundles/${ID}_{v}_linux_amd64.tar.gz", "rb").read()).hexdigest() for v in sys.argv[3:]}
+			print(json.dumps({"serial": int(sys.argv[1]), "packages": [{"id": "$ID", "version": v, "os": "linux", "arch": "amd64",
+			      "sha256": s, "lifecycle": sys.argv[2]} for v, s in sums.items()]}))
+		P
+		sum=$(sha256sum <"$WORK/catalog.json")
+		minisign -S -H -W -s "$WORK/second.key" -m "$WORK/catalog.json" -t "catalog serial=$serial sha256=${sum%% *}" >/dev/null
+		install -m 0644 "$WORK/catalog.json.minisig" "$ROOT/etc/serviceradar/catalog.json.minisig"
+		install -m 0644 "$WORK/catalog.json" "$ROOT/etc/serviceradar/.catalog.new"
+		mv "$ROOT/etc/serviceradar/.catalog.new" "$ROOT/etc/serviceradar/catalog.json"
+	}
+	bundle second 1.9.5
+	catalog 1 staged 1.9.1 1.9.5
+	assign 1.9.5
+	until_ok 20 last_error_has "staged in .*not approved"
+	status_is active_version 1.9.1
+	catalog 2 approved 1.9.5
+	assign 1.9.5
+	until_ok 20 active_is 1.9.5
+	printf ' ' >>"$ROOT/etc/serviceradar/catalog.json"
+	bundle second 1.9.6
+	assign 1.9.6
+	until_ok 20 last_error_has "catalog.json: the signature does not hold"
+	catalog 3 approved 1.9.5
+	until_ok 20 last_error_has "1.9.6 for amd64: not in"
+	in_ct srctl addon approve netprobe 1.9.6
+	until_ok 20 active_is 1.9.6
+	in_ct srctl addon revoke netprobe 1.9.5
+	assign 1.9.5
+	until_ok 20 last_error_has "revoked on this host"
+	status_is active_version 1.9.6
+	rm "$ROOT"/etc/serviceradar/{catalog.json,catalog.json.minisig,approvals.json}
+	assign 1.9.6
+	until_ok 20 active_is 1.9.6
+	bundle second 1.9.7
+	assign 1.9.7
+	until_ok 20 active_is 1.9.7
+	assign 1.9.6
+	until_ok 20 active_is 1.9.6
+}
+
 @test "DL-9 a second add-on crashes and is disabled: netprobe and the agent are not touched" {
 	local pid agent
 	pid=$(main_pid serviceradar-netprobe)
@@ -339,8 +385,8 @@ systemctl_stop_agent() { in_ct systemctl stop serviceradar-agent; }
 	systemctl_stop_agent
 	# shellcheck disable=SC2016 # expanded in the container
 	in_ct bash -c '
-		verbs=("activate netprobe 1.9.1" "activate netprobe 1.9.0 --allow-downgrade" "rollback netprobe" "deactivate netprobe"
-			"stage '"$(path_of 1.9.0)"'" "verify '"$(path_of 1.9.1)"'" "grant netprobe" "recover" "status netprobe" "reconcile netprobe")
+		verbs=("activate netprobe 1.9.7" "activate netprobe 1.9.6 --allow-downgrade" "rollback netprobe" "deactivate netprobe"
+			"stage '"$(path_of 1.9.6)"'" "verify '"$(path_of 1.9.7)"'" "grant netprobe" "recover" "status netprobe" "reconcile netprobe")
 		for i in {0..49}; do
 			# shellcheck disable=SC2086
 			('"$UPDATER"' ${verbs[i % 10]} >/dev/null 2>&1; echo $?) &
@@ -353,10 +399,10 @@ systemctl_stop_agent() { in_ct systemctl stop serviceradar-agent; }
 	in_ct "$UPDATER" recover
 	in_ct sh -c "! find $ADDON /etc/systemd/system -name '.*.new' | grep ."
 	in_ct test ! -e "$ADDON/journal"
-	in_ct "$UPDATER" activate netprobe 1.9.1
+	in_ct "$UPDATER" activate netprobe 1.9.7
 	[ "$(in_ct systemctl is-active serviceradar-netprobe)" = active ]
 	in_ct systemctl start serviceradar-agent
-	until_ok 20 active_is 1.9.1
+	until_ok 20 active_is 1.9.6
 }
 
 @test "NP-3 the assignment is taken away: stopped, disabled, staged versions stay; remove leaves nothing" {
