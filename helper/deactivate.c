@@ -12,6 +12,7 @@ enum result verb_deactivate(struct updater *u, const char *id, const char *arg, 
 	_cleanup_close_ int dir = payload_state_dir(u, id, false);
 	bool removing = arg && strcmp(arg, "removing") == 0;
 	struct state state;
+	int r;
 
 	if (arg && *arg && !removing) {
 		(void)error_set(&u->err, -EINVAL, "%.64s: only \"removing\" may follow the id", arg);
@@ -24,7 +25,10 @@ enum result verb_deactivate(struct updater *u, const char *id, const char *arg, 
 		(void)snprintf(u->note, sizeof(u->note), "%s: not active", id);
 		return RESULT_DONE;
 	}
-	if (state_read(u, id, &state) < 0)
+	r = state_read(u, id, &state);
+	if (r < 0 && updater_refusal(r) == RESULT_FAILED)
+		return RESULT_FAILED;
+	if (r < 0)
 		state = (struct state){ 0 }; /* a damaged record must not keep a daemon running */
 	state.activated = false;
 	state.removing = removing;

@@ -31,7 +31,10 @@ static int settle(struct updater *u, const char *id, const struct journal *j)
 	struct error why;
 	int r;
 
-	if (state_read(u, id, &s) < 0)
+	r = state_read(u, id, &s);
+	if (r < 0 && updater_refusal(r) == RESULT_FAILED)
+		return r;
+	if (r < 0)
 		s = (struct state){ 0 };
 	r = activation_settle(u, id, &s, j->running, false);
 	if (r == 0 || !s.activated || updater_refusal(r) == RESULT_FAILED)

@@ -11,11 +11,15 @@ enum result verb_remove(struct updater *u, const char *id, const char *arg, stru
 	_cleanup_payload_ struct payload p = PAYLOAD_NONE;
 	enum result r = verb_deactivate(u, id, arg, out);
 	_cleanup_close_ int dir = -1;
+	int opened;
 
 	if (r != RESULT_DONE)
 		return r;
 	u->note[0] = '\0';
-	if (payload_open(u, id, PAYLOAD_PACKAGED, &p) == 0 && capability_revoke(u, &p) < 0)
+	opened = payload_open(u, id, PAYLOAD_PACKAGED, &p);
+	if (opened < 0 && updater_refusal(opened) == RESULT_FAILED)
+		return RESULT_FAILED;
+	if (opened == 0 && capability_revoke(u, &p) < 0)
 		return RESULT_FAILED;
 	u->err.text[0] = '\0';
 	dir = payload_state_dir(u, id, false);

@@ -50,7 +50,7 @@ static int publish(struct updater *u, int addons, const struct bundle *b, enum t
 	r = renameat2(addons, UPDATER_STAGING, versions, b->version, there == DAMAGED ? RENAME_EXCHANGE : RENAME_NOREPLACE);
 	if (r < 0 || fsync(versions) < 0)
 		return error_set(&u->err, -errno, "%s/%s: cannot put in place: %s", path, b->version, strerror(errno));
-	if (there == DAMAGED)
+	if (there == DAMAGED && fs_remove_tree(addons, UPDATER_STAGING, NULL) < 0)
 		(void)fs_remove_tree(addons, UPDATER_STAGING, NULL); /* what is left of it, recover removes */
 	return 0;
 }

@@ -28,7 +28,7 @@ static int read_object(struct updater *u, const char *id, const char *name, stru
 		return dir;
 	r = json_read_file(dir, name, out, &err);
 	if (r < 0 && r != -ENOENT)
-		return error_set(&u->err, -EINVAL, SR_ADDONS "/%s/%s", id, err.text);
+		return error_set(&u->err, r, SR_ADDONS "/%s/%s", id, err.text);
 	return r;
 }
 
