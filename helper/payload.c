@@ -87,6 +87,10 @@ static int check_origin(struct updater *u, struct payload *p)
 	struct error err;
 	int r = json_read_file(p->dir, PAYLOAD_ORIGIN, &o, &err);
 
+	if (r < 0 && updater_refusal(r) == RESULT_FAILED) {
+		u->err = err;
+		return r;
+	}
 	if (r < 0 || !json_object_object_get_ex(o, "files", &files) || !json_object_is_type(files, json_type_array))
 		return error_set(&u->err, -EINVAL, "%s/" PAYLOAD_ORIGIN ": missing or damaged: stage the bundle again", p->path);
 	(void)snprintf(p->bundle_sha256, sizeof(p->bundle_sha256), "%s", text_of(o, "sha256"));

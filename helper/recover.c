@@ -24,6 +24,15 @@ static int sweep(struct updater *u, int dirfd, const char *shown)
 	return 0;
 }
 
+/* A call that fails once, anywhere below, can look like a refusal (a user that cannot be looked up, a manifest that cannot be read): a
+ * refusal counts when it is there twice. */
+static int settle_believed(struct updater *u, const char *id, const struct state *s, bool running)
+{
+	int r = activation_settle(u, id, s, running, false);
+
+	return r < 0 && updater_refusal(r) == RESULT_REFUSED ? activation_settle(u, id, s, running, false) : r;
+}
+
 /* What was active and can be made so again is; else nothing is active, and whoever wants it tries again. */
 static int settle(struct updater *u, const char *id, const struct journal *j)
 {
@@ -36,7 +45,7 @@ static int settle(struct updater *u, const char *id, const struct journal *j)
 		return r;
 	if (r < 0)
 		s = (struct state){ 0 };
-	r = activation_settle(u, id, &s, j->running, false);
+	r = settle_believed(u, id, &s, j->running);
 	if (r == 0 || !s.activated || updater_refusal(r) == RESULT_FAILED)
 		return r; /* a full or failing disk is no reason to give up: the journal stays, and the next recover tries again */
 	why = u->err;

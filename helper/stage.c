@@ -40,6 +40,7 @@ static enum there look(struct updater *u, const struct bundle *b)
 static int publish(struct updater *u, int addons, const struct bundle *b, enum there there)
 {
 	_cleanup_close_ int versions = -1;
+	unsigned flags;
 	char path[256];
 	int r;
 
@@ -47,9 +48,14 @@ static int publish(struct updater *u, int addons, const struct bundle *b, enum t
 	versions = fs_make_dirs(u->rootfd, path, 0755, &u->err);
 	if (versions < 0)
 		return versions;
-	r = renameat2(addons, UPDATER_STAGING, versions, b->version, there == DAMAGED ? RENAME_EXCHANGE : RENAME_NOREPLACE);
-	if (r < 0 || fsync(versions) < 0)
+	flags = there == DAMAGED ? RENAME_EXCHANGE : RENAME_NOREPLACE;
+	if (renameat2(addons, UPDATER_STAGING, versions, b->version, flags) < 0)
 		return error_set(&u->err, -errno, "%s/%s: cannot put in place: %s", path, b->version, strerror(errno));
+	if (fsync(versions) < 0) { /* not there for certain: then not there at all */
+		r = error_set(&u->err, -errno, "%s/%s: cannot put in place: %s", path, b->version, strerror(errno));
+		(void)renameat2(versions, b->version, addons, UPDATER_STAGING, flags);
+		return r;
+	}
 	if (there == DAMAGED && fs_remove_tree(addons, UPDATER_STAGING, NULL) < 0)
 		(void)fs_remove_tree(addons, UPDATER_STAGING, NULL); /* what is left of it, recover removes */
 	return 0;

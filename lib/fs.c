@@ -39,10 +39,10 @@ static int open_root_link(int rootfd, const char *name)
 	if (!S_ISLNK(st.st_mode) || st.st_uid != 0)
 		return -ELOOP;
 	n = readlinkat(rootfd, name, target, sizeof(target) - 1);
-	if (n <= 0)
-		return -ELOOP;
+	if (n < 0)
+		return -errno;
 	target[n] = '\0';
-	if (target[0] == '/' || strstr(target, ".."))
+	if (n == 0 || target[0] == '/' || strstr(target, ".."))
 		return -ELOOP;
 	n = openat(rootfd, target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return n < 0 ? -errno : (int)n;
@@ -84,8 +84,11 @@ static int walk(int rootfd, const char *path, bool trusted, bool make, mode_t mo
 		}
 		if (next < 0) {
 			r = -errno;
-			if (top && (r == -ELOOP || r == -ENOTDIR))
+			if (top && (r == -ELOOP || r == -ENOTDIR)) {
 				next = open_root_link(fd, name);
+				if (next < 0 && next != -ELOOP)
+					r = next;
+			}
 			if (next < 0) {
 				if (r == -ENOTDIR) {
 					struct stat st;

@@ -8,7 +8,7 @@ source "$TOP/tests/lib/poll.bash"
 BUILT=$TOP/${BUILD:-build}
 NETPROBE=$BUILT/netprobe/serviceradar-netprobe
 CLIENT=$BUILT/tests/ipc-client
-NS=sr-live
+NS=${NS:-sr-live}
 export NETPROBE CLIENT NS
 
 # A background job is to be `ip netns exec` itself, so that its pid is the program's.
