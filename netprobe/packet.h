@@ -49,10 +49,13 @@ struct packet {
 	struct span tcp_options;
 };
 
-/* Reads `frame`, of a pcap link type (LINKTYPE_*), of which `wire_bytes` were on the wire, into *out. time_ns and interface
- * are left as they are. Ethernet with any number of VLAN tags up to 4, Linux cooked v1 and v2, raw IP, BSD loopback, PPP, IEEE
- * 802.11 with or without radiotap. Of a tunnel (VXLAN, GRE, IP in IP) the outer packet. Trailing padding behind the
- * declared IP length is no payload. */
+/* Reads `frame`, of a pcap link type (LINKTYPE_*, netprobe/link.h), of which `wire_bytes` were on the wire, into *out. time_ns
+ * and interface are left as they are. Ethernet with any number of VLAN tags up to 4, Linux cooked v1 and v2, raw IP, BSD
+ * loopback, PPP, IEEE 802.11 with or without radiotap; MPLS and PPPoE in them. Of a tunnel (VXLAN, GRE, IP in IP) the outer
+ * packet. Trailing padding behind the declared IP length is no payload.
+ *
+ * The spans point into `frame`. When the result is PACKET_TRUNCATED or PACKET_MALFORMED and family is set, the IP header could
+ * be read, and the ports as far as they were there: the packet can be counted for its flow, its payload is empty. */
 enum packet_result packet_parse(struct packet *out, int link_type, struct span frame, uint32_t wire_bytes);
 
 const char *packet_result_name(enum packet_result r);
