@@ -267,11 +267,29 @@ static enum packet_result linux_cooked(struct span *s, size_t header, size_t typ
 	return type == 4 ? ethertype(s, 0) /* LLC */ : type > ETHERTYPE_LENGTH_MAX ? ethertype(s, type) : PACKET_NOT_IP;
 }
 
+/* Per-Packet Information: version, flags, length, the link type of what follows. */
+static enum packet_result per_packet_information(struct span *s, int *link_type)
+{
+	size_t length;
+
+	if (s->size < 8)
+		return PACKET_TRUNCATED;
+	length = get_le16(s->data + 2);
+	if (s->data[0] != 0 || length < 8)
+		return PACKET_MALFORMED;
+	*link_type = (int)(get_le32(s->data + 4) & 0xffff);
+	return skip(s, length);
+}
+
 enum packet_result link_payload(int link_type, struct span frame, struct span *ip, size_t *offset)
 {
-	enum packet_result r;
+	enum packet_result r = PACKET_OK;
 
 	*ip = frame;
+	if (link_type == LINKTYPE_PPI)
+		r = per_packet_information(ip, &link_type);
+	if (r != PACKET_OK)
+		return r;
 	switch (link_type) {
 	case LINKTYPE_ETHERNET:
 		r = ethernet(ip);

@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "netprobe/flow.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "netprobe/fragment.h"
+
+#define BLOCK_FLOWS 512u
+#define TABLE_MAX   (1u << 24)
+
+/* Each is sorted by the time of the last packet, so that only its oldest has to be looked at. */
+enum list { LIST_CLOSING, LIST_OTHER, LIST_TCP, LISTS };
+
+static const int64_t list_timeout[LISTS] = {
+	[LIST_CLOSING] = FLOW_NS_CLOSING,
+	[LIST_OTHER] = FLOW_NS_OTHER,
+	[LIST_TCP] = FLOW_NS_TCP,
+};
+
+struct flow_table {
+	struct flow_table_options options;
+	int64_t now_ns;
+	uint32_t *buckets, bucket_mask; /* numbers of flows; 0: none */
+	struct flow **blocks;
+	uint32_t block_count, fresh; /* flows of the last block that were never used: from this number on */
+	uint32_t unused;             /* list of used and ended ones, through `chain` */
+	uint32_t oldest[LISTS], newest[LISTS];
+	struct fragment_table *fragments;
+	struct flow_totals totals;
+};
+
+static struct flow *flow_at(const struct flow_table *t, uint32_t number)
+{
+	return number ? &t->blocks[(number - 1) / BLOCK_FLOWS][(number - 1) % BLOCK_FLOWS] : NULL;
+}
+
+const char *flow_end_name(enum flow_end e)
+{
+	static const char *const names[] = {
+		[FLOW_GOES_ON] = "active",
+		[FLOW_END_FIN] = "fin",
+		[FLOW_END_RST] = "rst",
+		[FLOW_END_IDLE] = "idle",
+		[FLOW_END_REUSED] = "reused",
+		[FLOW_END_EVICTED] = "evicted",
+		[FLOW_END_INTERFACE] = "interface_removed",
+		[FLOW_END_FILE] = "end_of_file",
+	};
+
+	return names[e];
+}
+
+int flow_table_new(struct flow_table **out, const struct flow_table_options *o)
+{
+	struct flow_table *t;
+	uint32_t buckets = 1;
+
+	*out = NULL;
+	if (!o->max || o->max > TABLE_MAX)
+		return -EINVAL;
+	while (buckets < o->max)
+		buckets *= 2;
+	t = calloc(1, sizeof(*t));
+	if (!t)
+		return -ENOMEM;
+	t->options = *o;
+	t->now_ns = INT64_MIN;
+	t->bucket_mask = buckets - 1;
+	t->buckets = calloc(buckets, sizeof(*t->buckets));
+	t->blocks = calloc((o->max + BLOCK_FLOWS - 1) / BLOCK_FLOWS, sizeof(struct flow *));
+	if (!t->buckets || !t->blocks || fragment_table_new(&t->fragments) < 0) {
+		flow_table_free(t);
+		return -ENOMEM;
+	}
+	*out = t;
+	return 0;
+}
+
+void flow_table_free(struct flow_table *t)
+{
+	if (!t)
+		return;
+	for (uint32_t i = 0; t->blocks && i < t->block_count; i++)
+		free(t->blocks[i]);
+	free(t->blocks);
+	free(t->buckets);
+	fragment_table_free(t->fragments);
+	free(t);
+}
+
+/* ---- keys ---- */
+
+static void set_key(struct flow_key *key, const struct packet *p, uint16_t source_port, uint16_t destination_port, bool forward)
+{
+	*key = (struct flow_key){ .ifindex = p->interface, .protocol = p->protocol, .family = p->family };
+	memcpy(forward ? key->low : key->high, p->source, 16);
+	memcpy(forward ? key->high : key->low, p->destination, 16);
+	key->low_port = forward ? source_port : destination_port;
+	key->high_port = forward ? destination_port : source_port;
+}
+
+static bool key_with_ports(const struct packet *p, uint16_t source_port, uint16_t destination_port, struct flow_key *key)
+{
+	int order = memcmp(p->source, p->destination, 16);
+	bool forward = order < 0 || (order == 0 && source_port <= destination_port);
+
+	set_key(key, p, source_port, destination_port, forward);
+	return forward;
+}
+
+bool flow_key_of(const struct packet *p, struct flow_key *key)
+{
+	return key_with_ports(p, p->source_port, p->destination_port, key);
+}
+
+static uint64_t mix(uint64_t a, uint64_t b)
+{
+	unsigned __int128 m = (unsigned __int128)a * b;
+
+	return (uint64_t)m ^ (uint64_t)(m >> 64);
+}
+
+/* Multiply and fold: every bit of key and seed reaches every bit of the result. */
+static uint32_t hash_key(const struct flow_key *key, uint64_t seed)
+{
+	uint64_t w[sizeof(*key) / 8], h = seed ^ 0x9e3779b97f4a7c15u;
+
+	_Static_assert(sizeof(*key) % 8 == 0, "the key is whole words");
+	memcpy(w, key, sizeof(w));
+	for (size_t i = 0; i < sizeof(*key) / 8; i += 2)
+		h = mix(w[i] ^ h, w[i + 1] ^ 0xbf58476d1ce4e5b9u ^ seed);
+	return (uint32_t)(h ^ h >> 32);
+}
+
+static struct flow *find(const struct flow_table *t, const struct flow_key *key, uint32_t hash)
+{
+	for (uint32_t n = t->buckets[hash & t->bucket_mask]; n;) {
+		struct flow *f = flow_at(t, n);
+
+		if (f->hash == hash && memcmp(&f->key, key, sizeof(*key)) == 0)
+			return f;
+		n = f->chain;
+	}
+	return NULL;
+}
+
+struct flow *flow_table_find(struct flow_table *t, const struct flow_key *key)
+{
+	return find(t, key, hash_key(key, t->options.seed));
+}
+
+/* ---- lists ---- */
+
+static void list_remove(struct flow_table *t, const struct flow *f)
+{
+	if (f->older)
+		flow_at(t, f->older)->newer = f->newer;
+	else
+		t->oldest[f->list] = f->newer;
+	if (f->newer)
+		flow_at(t, f->newer)->older = f->older;
+	else
+		t->newest[f->list] = f->older;
+}
+
+static void list_add(struct flow_table *t, struct flow *f, enum list list)
+{
+	f->list = (uint8_t)list;
+	f->newer = 0;
+	f->older = t->newest[list];
+	if (f->older)
+		flow_at(t, f->older)->newer = f->number;
+	else
+		t->oldest[list] = f->number;
+	t->newest[list] = f->number;
+}
+
+/* ---- ends ---- */
+
+void flow_table_end(struct flow_table *t, struct flow *f, enum flow_end why)
+{
+	uint32_t *link = &t->buckets[f->hash & t->bucket_mask];
+
+	t->options.ended(t->options.userdata, f, why);
+	list_remove(t, f);
+	while (*link != f->number)
+		link = &flow_at(t, *link)->chain;
+	*link = f->chain;
+	f->chain = t->unused;
+	t->unused = f->number;
+	t->totals.flows--;
+}
+
+static enum flow_end end_of(const struct flow *f)
+{
+	if ((f->side[0].tcp_flags | f->side[1].tcp_flags) & PACKET_RST)
+		return FLOW_END_RST;
+	return f->list == LIST_CLOSING ? FLOW_END_FIN : FLOW_END_IDLE;
+}
+
+void flow_table_expire(struct flow_table *t, int64_t now_ns)
+{
+	if (now_ns <= t->now_ns) /* time may go back within a file: not for the table */
+		return;
+	t->now_ns = now_ns;
+	for (int i = 0; i < LISTS; i++) {
+		struct flow *f;
+
+		while ((f = flow_at(t, t->oldest[i])) && now_ns - f->last_ns > list_timeout[i])
+			flow_table_end(t, f, end_of(f));
+	}
+}
+
+static struct flow *oldest_of_all(const struct flow_table *t)
+{
+	struct flow *oldest = NULL;
+
+	for (int i = 0; i < LISTS; i++) {
+		struct flow *f = flow_at(t, t->oldest[i]);
+
+		if (f && (!oldest || f->last_ns < oldest->last_ns))
+			oldest = f;
+		if (f && i == LIST_CLOSING) /* it is over but for what may straggle in */
+			return f;
+	}
+	return oldest;
+}
+
+void flow_table_end_interface(struct flow_table *t, uint32_t ifindex)
+{
+	for (int i = 0; i < LISTS; i++)
+		for (struct flow *f = flow_at(t, t->oldest[i]), *next; f; f = next) {
+			next = flow_at(t, f->newer);
+			if (f->key.ifindex == ifindex)
+				flow_table_end(t, f, FLOW_END_INTERFACE);
+		}
+}
+
+void flow_table_end_all(struct flow_table *t, enum flow_end why)
+{
+	for (int i = 0; i < LISTS; i++)
+		for (struct flow *f; (f = flow_at(t, t->oldest[i]));)
+			flow_table_end(t, f, i == LIST_CLOSING ? end_of(f) : why);
+}
+
+/* ---- packets ---- */
+
+/* A flow's memory: of one that has ended, of the last block, of a new one; else the oldest flow has to go. */
+static struct flow *take(struct flow_table *t)
+{
+	struct flow *f;
+
+	if (!t->unused && t->fresh == t->block_count * BLOCK_FLOWS && t->fresh < t->options.max) {
+		t->blocks[t->block_count] = calloc(BLOCK_FLOWS, sizeof(struct flow));
+		t->totals.allocations++;
+		if (t->blocks[t->block_count])
+			t->block_count++;
+	}
+	if (!t->unused && (t->fresh == t->options.max || t->fresh == t->block_count * BLOCK_FLOWS)) {
+		f = oldest_of_all(t);
+		if (!f)
+			return NULL;
+		t->totals.evicted++;
+		flow_table_end(t, f, FLOW_END_EVICTED);
+	}
+	uint32_t number = t->unused ? t->unused : ++t->fresh;
+
+	f = flow_at(t, number);
+	if (t->unused)
+		t->unused = f->chain;
+	memset(f, 0, sizeof(*f));
+	f->number = number;
+	return f;
+}
+
+static bool sender_began(const struct packet *p, const struct flow_key *key, bool from_low)
+{
+	uint16_t source = from_low ? key->low_port : key->high_port, destination = from_low ? key->high_port : key->low_port;
+
+	if (p->protocol == IPPROTO_TCP && (p->tcp_flags & PACKET_SYN))
+		return !(p->tcp_flags & PACKET_ACK);
+	return !(source && source < 1024 && destination >= 32768);
+}
+
+static struct flow *make(struct flow_table *t, const struct packet *p, const struct flow_key *key, uint32_t hash, bool from_low)
+{
+	struct flow *f = take(t);
+	uint32_t *bucket = &t->buckets[hash & t->bucket_mask];
+
+	if (!f)
+		return NULL;
+	f->key = *key;
+	f->hash = hash;
+	f->chain = *bucket;
+	*bucket = f->number;
+	f->first_ns = f->last_ns = f->reported_ns = p->time_ns;
+	f->began = sender_began(p, key, from_low) == from_low ? 0 : 1;
+	list_add(t, f, p->protocol == IPPROTO_TCP ? LIST_TCP : LIST_OTHER);
+	t->totals.made++;
+	if (++t->totals.flows > t->totals.peak)
+		t->totals.peak = t->totals.flows;
+	return f;
+}
+
+/* A SYN that is neither the one that the flow began with, sent again, nor one that came late or crosses the other end's. */
+static bool is_reuse(const struct flow *f, const struct packet *p, unsigned sender)
+{
+	const uint8_t opening = PACKET_SYN | PACKET_ACK | PACKET_ECE | PACKET_CWR;
+
+	if (p->protocol != IPPROTO_TCP || (p->tcp_flags & (PACKET_SYN | PACKET_ACK)) != PACKET_SYN)
+		return false;
+	if (f->syn && f->began == sender && f->syn_sequence == p->sequence)
+		return false;
+	return f->side[sender].packets || ((f->side[0].tcp_flags | f->side[1].tcp_flags) & ~opening) ||
+	       !(f->side[!sender].tcp_flags & PACKET_SYN);
+}
+
+static void count(struct flow_table *t, struct flow *f, const struct packet *p, unsigned sender)
+{
+	struct flow_side *side = &f->side[sender];
+	enum list list = f->list;
+
+	side->packets++;
+	side->bytes += p->ip_bytes;
+	side->tcp_flags |= p->tcp_flags;
+	if (p->time_ns > f->last_ns)
+		f->last_ns = p->time_ns;
+	if (p->protocol == IPPROTO_TCP) {
+		if ((p->tcp_flags & (PACKET_SYN | PACKET_ACK)) == PACKET_SYN && !f->syn) {
+			f->syn = true;
+			f->syn_sequence = p->sequence;
+			f->began = (uint8_t)sender;
+		}
+		if ((p->tcp_flags & PACKET_RST) || (f->side[0].tcp_flags & f->side[1].tcp_flags & PACKET_FIN))
+			list = LIST_CLOSING;
+	}
+	if (f->newer || list != f->list) {
+		list_remove(t, f);
+		list_add(t, f, list);
+	}
+}
+
+struct flow *flow_table_packet(struct flow_table *t, const struct packet *p, unsigned *direction)
+{
+	uint16_t source_port = p->source_port, destination_port = p->destination_port;
+	struct flow_key key;
+	struct flow *f;
+	uint32_t hash;
+	bool from_low;
+
+	flow_table_expire(t, p->time_ns);
+	if (p->fragment)
+		fragment_ports(t->fragments, p, &source_port, &destination_port);
+	from_low = key_with_ports(p, source_port, destination_port, &key);
+	hash = hash_key(&key, t->options.seed);
+	f = find(t, &key, hash);
+	if (f && is_reuse(f, p, !from_low)) {
+		flow_table_end(t, f, f->list == LIST_CLOSING ? end_of(f) : FLOW_END_REUSED);
+		f = NULL;
+	}
+	if (!f)
+		f = make(t, p, &key, hash, from_low);
+	if (!f)
+		return NULL;
+	count(t, f, p, !from_low);
+	*direction = (unsigned)!from_low ^ f->began;
+	if (f->last_ns - f->reported_ns > FLOW_NS_ACTIVE) {
+		t->options.ended(t->options.userdata, f, FLOW_GOES_ON);
+		f->reported[0] = f->side[0];
+		f->reported[1] = f->side[1];
+		f->reported_ns = f->last_ns;
+	}
+	return f;
+}
+
+struct flow_totals flow_table_totals(const struct flow_table *t)
+{
+	return t->totals;
+}
