@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # What each add-on's payload holds beside its binary.
-DATA += $(BUILD)/addons/netprobe/addon.yaml
+ADDONS := netprobe metrics event-file
+DATA   += $(ADDONS:%=$(BUILD)/addons/%/addon.yaml)
 INSTALL_HOOKS += install-addons
 
-install-addons: $(BUILD)/addons/netprobe/addon.yaml
+install-addons: $(ADDONS:%=$(BUILD)/addons/%/addon.yaml)
 	$(say) INSTALL addons
-	$(Q)$(INSTALL) -d $(DESTDIR)$(addonsdir)/netprobe
-	$(Q)$(INSTALL) -m 0644 $(BUILD)/addons/netprobe/addon.yaml addons/netprobe/config.schema.json $(DESTDIR)$(addonsdir)/netprobe/
+	$(Q)for id in $(ADDONS); do $(INSTALL) -d $(DESTDIR)$(addonsdir)/$$id && \
+		$(INSTALL) -m 0644 $(BUILD)/addons/$$id/addon.yaml addons/$$id/config.schema.json $(DESTDIR)$(addonsdir)/$$id/; done
 
 .PHONY: install-addons

@@ -76,8 +76,15 @@ static int push_config(struct addon *d, const struct assignment *a, struct json_
 	r = schema_validate(schema, config, where, "/config", err);
 	if (r == 0)
 		r = assignment_approves(a, &d->manifest, err);
-	if (r < 0 || !d->manifest.socket.path)
+	if (r < 0)
 		return r;
+	if (d->toggle) {
+		json_object_put(d->config);
+		d->config = steal_ptr(&config);
+		return 0;
+	}
+	if (!d->manifest.socket.path)
+		return 0;
 	r = protojson_to_message(config, &np_config_descriptor, &message, err);
 	if (r < 0)
 		return r;
@@ -236,8 +243,10 @@ void addon_refresh(struct addon *d)
 	else if (!d->config)
 		fall_back(d, schema);
 	d->loaded = true;
-	units_watch(d);
-	units_refresh(d);
+	if (!d->toggle) {
+		units_watch(d);
+		units_refresh(d);
+	}
 	addon_settle(d);
 }
 
@@ -347,6 +356,30 @@ static void act(struct addon *d)
 		d->facts.explicit_request = false;
 }
 
+/* Brings what is inside the agent in line with the assignment: at once, nobody else is asked. */
+static void switch_toggle(struct addon *d)
+{
+	struct addon_facts *f = &d->facts;
+	bool wanted = f->assigned && f->enabled && f->unsupported == SUPPORTED;
+	struct error err = { .text = "" };
+
+	if (wanted && d->config && (!d->toggled || !json_object_equal(d->toggled, d->config))) {
+		if (d->toggle->on(d->agent, d->config, &err) == 0) {
+			json_object_put(d->toggled);
+			d->toggled = json_object_get(d->config);
+		}
+		addon_complain(&d->call_error, err.text);
+	} else if (!wanted) {
+		if (f->assigned)
+			d->toggle->off(d->agent);
+		else
+			d->toggle->unassigned(d->agent);
+		json_object_put(d->toggled);
+		d->toggled = NULL;
+	}
+	f->toggle_on = d->toggled != NULL;
+}
+
 void addon_settle(struct addon *d)
 {
 	struct addon_facts *f = &d->facts;
@@ -359,6 +392,8 @@ void addon_settle(struct addon *d)
 	f->config_acked = d->ipc.config_acked;
 	f->config_invalid = d->ipc.config_rejected || d->config_refused;
 	f->capture_unavailable = d->ipc.capture_known && !d->ipc.capture_available;
+	if (d->toggle)
+		switch_toggle(d);
 	if (strcmp(f->unit.active_state, "active") != 0 && f->unit.known)
 		d->unit_since_us = 0;
 	else if (!d->unit_since_us)
@@ -397,8 +432,8 @@ void addon_free(struct addon *d)
 	free(d->artifact_url);
 	free(d->artifact_sha256);
 	free(d->signature_url);
-	if (d->config)
-		json_object_put(d->config);
+	json_object_put(d->config);
+	json_object_put(d->toggled);
 	free(d->unit_path);
 	free(d->written);
 	free(d);

@@ -4,6 +4,7 @@
 
 #include "agent/agent.h"
 #include "agent/ipc.h"
+#include "agent/toggle.h"
 #include "agent/updater.h"
 #include "agent/verdict.h"
 #include "lib/assignment.h"
@@ -14,6 +15,8 @@ struct addon {
 	char id[65], unit[96], *unit_path;
 	struct addon_facts facts;
 	struct manifest manifest;
+	const struct toggle *toggle; /* what the agent itself switches; NULL: a program of its own */
+	struct json_object *toggled; /* the config that it is on with; owned; NULL: off */
 	struct json_object *config;  /* in force; owned */
 	char mark[ASSIGNMENT_MARK_BYTES]; /* of the assignment that was taken in last */
 	char payload_dir[512], grant_mode[24], want_delivery[24];

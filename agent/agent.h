@@ -11,6 +11,7 @@
 
 struct addon;
 struct control;
+struct metrics;
 
 struct agent {
 	sd_event *event;
@@ -19,8 +20,10 @@ struct agent {
 	const char *root;
 	struct agent_config config;
 	struct sink sink;
+	enum sink_kind sink_kind; /* as the command line wants it, where no assignment says */
 	struct flows *flows;
 	struct control *control;
+	struct metrics *metrics; /* NULL: not served */
 	struct addon *addons; /* list */
 	struct json_object *last_good; /* last_good.c; owned */
 };

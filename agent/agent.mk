@@ -4,7 +4,7 @@ AGENT_SRCS := $(wildcard agent/*.c)
 SRCTL_SRCS := $(wildcard agent/srctl/*.c)
 FETCH_SRCS := $(wildcard agent/fetch/*.c)
 
-$(eval $(call program,agent/serviceradar-agent,$(AGENT_SRCS),libsystemd json-c libprotobuf-c yaml-0.1 libcap libcrypto,$(PROTO_OBJ)))
+$(eval $(call program,agent/serviceradar-agent,$(AGENT_SRCS),libsystemd json-c libprotobuf-c yaml-0.1 libcap libcrypto libmicrohttpd,$(PROTO_OBJ)))
 $(eval $(call program,bin/srctl,$(SRCTL_SRCS) agent/verdict.c,libsystemd json-c libprotobuf-c yaml-0.1 libcap libcrypto zlib))
 $(eval $(call program,agent/agent-fetch,$(FETCH_SRCS),libcurl json-c libcrypto))
 

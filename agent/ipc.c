@@ -206,6 +206,8 @@ static void on_ping_ack(struct ipc *c, const NpPingAck *ack)
 	c->capture_known = true;
 	c->capture_available = ack->continuous_capture_available;
 	snprintf(c->capture_reason, sizeof(c->capture_reason), "%s", ack->unavailable_reason);
+	c->totals = (struct ipc_totals){ ack->events_produced, ack->events_delivered, ack->events_dropped_kernel,
+					 ack->events_dropped_queue, ack->events_foreign, ack->events_discarded };
 	c->on_change(c->userdata); /* counters of the status file as well */
 }
 

@@ -26,6 +26,9 @@ struct ipc {
 	int64_t since_s;       /* UNIX time of the last change of `connected` */
 	int64_t last_ping_ms;  /* -1: none yet */
 	uint64_t events, dropped, reconnects;
+	struct ipc_totals {
+		uint64_t produced, delivered, dropped_kernel, dropped_queue, foreign, discarded;
+	} totals;              /* the daemon's own, of its last PingAck */
 
 	int fd;
 	sd_event_source *io, *timer;

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "agent/addon.h"
+#include "agent/metrics.h"
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/paths.h"
@@ -139,6 +140,7 @@ static int run(struct agent *a)
 	sd_notify(0, "STOPPING=1");
 	control_free(a->control);
 	a->control = NULL;
+	metrics_off(a);
 	for (struct addon *d = a->addons, *next; d; d = next) {
 		next = d->next;
 		a->addons = next;
@@ -211,6 +213,7 @@ int main(int argc, char **argv)
 		log_error("%s", err.text);
 		return 1;
 	}
+	a.sink_kind = kind;
 	sink_init(&a.sink, kind, a.rootfd, SR_EVENTS_FILE);
 	return run(&a);
 }

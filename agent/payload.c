@@ -255,7 +255,9 @@ struct json_object *payload_read(struct addon *d)
 		return NULL;
 	}
 	f->installed = true;
-	f->unsupported = manifest_unsupported(&d->manifest, &err);
+	d->toggle = d->manifest.supervision == SUPERVISION_CONFIG_TOGGLE && !f->pushed ? toggle_find(d->id) : NULL;
+	f->toggle = d->toggle != NULL;
+	f->unsupported = manifest_unsupported(&d->manifest, f->toggle, &err);
 	addon_complain(&d->payload_error, f->unsupported != SUPPORTED ? err.text : "");
 	if (!f->activated)
 		snprintf(f->version, sizeof(f->version), "%s", d->manifest.version);

@@ -29,7 +29,7 @@ int sink_kind_parse(const char *s, enum sink_kind *out)
 
 void sink_init(struct sink *s, enum sink_kind kind, int rootfd, const char *path)
 {
-	*s = (struct sink){ .kind = kind, .rootfd = rootfd, .path = path, .limit = SINK_FILE_BYTES, .fd = -1 };
+	*s = (struct sink){ .kind = kind, .rootfd = rootfd, .path = path, .limit = SINK_FILE_BYTES, .files = SINK_FILES, .fd = -1 };
 }
 
 static uint64_t now_us(void)
@@ -109,12 +109,12 @@ static void rotate(struct sink *s)
 	dir = open_parent(s, &name);
 	if (dir < 0)
 		return;
-	for (int i = SINK_FILES - 1; i > 0; i--) {
-		snprintf(to, sizeof(to), "%s.%d", name, i);
+	for (unsigned i = s->files - 1; i > 0; i--) {
+		snprintf(to, sizeof(to), "%s.%u", name, i);
 		if (i == 1)
 			snprintf(from, sizeof(from), "%s", name);
 		else
-			snprintf(from, sizeof(from), "%s.%d", name, i - 1);
+			snprintf(from, sizeof(from), "%s.%u", name, i - 1);
 		if (renameat(dir, from, dir, to) < 0 && errno != ENOENT)
 			trouble(s, errno, "rotate");
 	}
@@ -168,6 +168,18 @@ void sink_flush(struct sink *s)
 	}
 	s->used = 0;
 	s->lines = 0;
+}
+
+void sink_configure(struct sink *s, enum sink_kind kind, off_t limit, unsigned files)
+{
+	sink_flush(s);
+	if (kind != SINK_FILE && s->fd >= 0) {
+		close(s->fd);
+		s->fd = -1;
+	}
+	s->kind = kind;
+	s->limit = limit;
+	s->files = files;
 }
 
 static int append(struct sink *s, const char *text, size_t length)

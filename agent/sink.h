@@ -8,8 +8,8 @@
 #include "agent/np.h"
 #include "lib/error.h"
 
-#define SINK_FILE_BYTES (10u * 1024 * 1024) /* a file is rotated before it would grow past this */
-#define SINK_FILES      3                   /* events.ndjson, .1, .2 */
+#define SINK_FILE_BYTES (10u * 1024 * 1024) /* unless configured otherwise */
+#define SINK_FILES      3u                  /* events.ndjson, .1, .2 */
 
 enum sink_kind { SINK_FILE, SINK_JOURNAL, SINK_NONE };
 
@@ -17,7 +17,8 @@ struct sink {
 	enum sink_kind kind;
 	int rootfd;
 	const char *path;     /* below rootfd */
-	off_t limit;          /* SINK_FILE_BYTES, less in tests */
+	off_t limit;          /* a file is rotated before it would grow past this */
+	unsigned files;       /* that are kept, the present one included */
 	int fd;
 	off_t size;
 	char *buf;            /* lines not yet written */
@@ -32,6 +33,9 @@ int sink_kind_parse(const char *s, enum sink_kind *out);
 
 /* `path` and `rootfd` are borrowed. */
 void sink_init(struct sink *s, enum sink_kind kind, int rootfd, const char *path);
+
+/* Changes kind, limit and number of files; what is in memory is written first. */
+void sink_configure(struct sink *s, enum sink_kind kind, off_t limit, unsigned files);
 
 /* Takes one event. It may stay in memory until sink_flush. */
 void sink_event(struct sink *s, const NpFlowEvent *e);

@@ -116,6 +116,20 @@ static struct verdict not_there(const struct addon_facts *f)
 	return v;
 }
 
+/* Inside the agent: on or off, and nothing in between. */
+static struct verdict of_toggle(const struct addon_facts *f)
+{
+	struct verdict v = { .state = STATE_ACTIVE };
+
+	if (f->config_invalid)
+		v.drift |= bit(DRIFT_CONFIG_REJECTED);
+	if (!f->toggle_on)
+		v.drift |= bit(DRIFT_ASSIGNED_NOT_ACTIVE);
+	if (v.drift)
+		v.state = f->toggle_on ? STATE_DEGRADED : STATE_FAILED;
+	return v;
+}
+
 struct verdict verdict_of(const struct addon_facts *f)
 {
 	struct verdict v = { .state = STATE_ACTIVE };
@@ -127,6 +141,8 @@ struct verdict verdict_of(const struct addon_facts *f)
 		return unsupported(f);
 	if (!f->installed)
 		return not_there(f);
+	if (f->toggle)
+		return of_toggle(f);
 
 	if (f->want_version[0] && strcmp(f->want_version, f->version) != 0)
 		v.drift |= bit(DRIFT_VERSION_MISMATCH);
@@ -173,7 +189,7 @@ enum action verdict_action(const struct addon_facts *f)
 {
 	bool up = unit_running(&f->unit) || unit_starting(&f->unit);
 
-	if (f->call_pending || f->call_blocked)
+	if (f->call_pending || f->call_blocked || f->toggle)
 		return ACTION_NONE;
 	if (!f->assigned || !f->enabled) {
 		/* Started by hand and never assigned: shown as drift, not fought over. */

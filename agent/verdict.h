@@ -56,6 +56,7 @@ struct addon_facts {
 	bool connect_grace;          /* started so recently that no connection is no fault */
 	bool capability_missing;
 	bool capture_unavailable;    /* the daemon says so */
+	bool toggle, toggle_on;      /* inside the agent, without a unit; switched on */
 };
 
 struct verdict {

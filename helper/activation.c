@@ -39,7 +39,7 @@ enum result activation_prepare(struct updater *u, const char *id, const char *la
 
 	if (payload_open(u, id, label, p) < 0)
 		return RESULT_REFUSED;
-	unsupported = manifest_unsupported(&p->manifest, &u->err);
+	unsupported = manifest_unsupported(&p->manifest, false, &u->err);
 	u->reason = unsupported_name(unsupported);
 	if (unsupported != SUPPORTED || check_key(u, p) < 0)
 		return RESULT_REFUSED;

@@ -313,7 +313,7 @@ enum unsupported bundle_unsupported(const struct bundle *b, struct error *err)
 	const char *arch = strchr(platform_name(), '/') + 1;
 
 	if (strcmp(b->arch, arch) == 0)
-		return manifest_unsupported(&b->manifest, err);
+		return manifest_unsupported(&b->manifest, false, err);
 	(void)error_set(err, -ENOTSUP, "%s %s: built for %s; this host is %s", b->id, b->version, b->arch, arch);
 	return UNSUPPORTED_ARCH;
 }

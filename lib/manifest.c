@@ -675,7 +675,7 @@ static enum unsupported check_platform(const struct manifest *m, struct error *e
 	return same_os ? UNSUPPORTED_ARCH : UNSUPPORTED_PLATFORM;
 }
 
-enum unsupported manifest_unsupported(const struct manifest *m, struct error *err)
+enum unsupported manifest_unsupported(const struct manifest *m, bool toggle, struct error *err)
 {
 	const char *least = m->requires.base_agent;
 	enum unsupported u = check_platform(m, err);
@@ -687,6 +687,8 @@ enum unsupported manifest_unsupported(const struct manifest *m, struct error *er
 		(void)error_set(err, -ENOTSUP, "%s %s needs serviceradar-agent %s or later; this is %s", m->id, m->version, least, SR_VERSION);
 		return UNSUPPORTED_AGENT;
 	}
+	if (m->supervision == SUPERVISION_CONFIG_TOGGLE && toggle)
+		return SUPPORTED;
 	if (m->supervision != SUPERVISION_SYSTEMD_SERVICE && m->supervision != SUPERVISION_SYSTEMD_TIMER) {
 		(void)error_set(err, -ENOTSUP, "%s: supervision %s is not supported by this version", m->id, supervision_name(m->supervision));
 		return UNSUPPORTED_OTHER;

@@ -86,10 +86,10 @@ bool semver_valid(const char *s);
 /* "linux/amd64" of the running build. */
 const char *platform_name(void);
 
-/* Whether this build and host can run the add-on: platform listed, base agent not too old, supervision known. The reason goes
- * to `err`. */
+/* Whether this build and host can run the add-on: platform listed, base agent not too old, supervision known. `toggle`: the caller
+ * can switch this add-on inside itself (supervision config-toggle). The reason goes to `err`. */
 enum unsupported { SUPPORTED, UNSUPPORTED_ARCH, UNSUPPORTED_PLATFORM, UNSUPPORTED_AGENT, UNSUPPORTED_OTHER };
-enum unsupported manifest_unsupported(const struct manifest *m, struct error *err);
+enum unsupported manifest_unsupported(const struct manifest *m, bool toggle, struct error *err);
 
 /* "arch_unsupported", …: the drift reason of the status; "" for SUPPORTED and UNSUPPORTED_OTHER. */
 const char *unsupported_name(enum unsupported u);

@@ -67,7 +67,8 @@ static int build(struct srctl *s, const char *id, bool enable, int dir, struct j
 		json_object_array_add(list, json_object_new_string(m.capabilities.v[i]));
 	json_object_object_add(o, "addon_id", json_object_new_string(id));
 	json_object_object_add(o, "enabled", json_object_new_boolean(true));
-	json_object_object_add(o, "delivery", json_object_new_string("os-package"));
+	json_object_object_add(o, "delivery",
+			       json_object_new_string(delivery_name(m.delivery == DELIVERY_COMPILED_IN ? DELIVERY_COMPILED_IN : DELIVERY_OS_PACKAGE)));
 	json_object_object_add(o, "approved_capabilities", list);
 	json_object_object_add(o, "config", json_object_get(config));
 	*out = steal_ptr(&o);

@@ -69,8 +69,9 @@ static void check_bus(struct report *r)
 	sd_bus_flush_close_unref(bus);
 }
 
-/* Where the payload is and whether its capabilities can reach the process. */
-static void check_payload(struct report *r, const char *id, bool active, const char *grant_mode)
+/* Where the payload is and whether its capabilities can reach the process. True for one that is inside the agent: there is nothing to
+ * look at. */
+static bool check_payload(struct report *r, const char *id, bool active, const char *grant_mode)
 {
 	_cleanup_close_ int dir = -1, binary = -1;
 	_cleanup_manifest_ struct manifest m = { 0 };
@@ -82,11 +83,13 @@ static void check_payload(struct report *r, const char *id, bool active, const c
 
 	snprintf(path, sizeof(path), SR_PACKAGED_ADDONS "/%.64s", id);
 	dir = fs_open_dir(r->s->rootfd, path, false, &err);
-	if (dir < 0 || manifest_read(dir, path, &m, &err) < 0 || manifest_unsupported(&m, &err) != SUPPORTED) {
+	if (dir < 0 || manifest_read(dir, path, &m, &err) < 0 || manifest_unsupported(&m, true, &err) != SUPPORTED) {
 		snprintf(what, sizeof(what), "%.64s: its payload fits this host", id);
 		say(r, BAD, what, err.text);
-		return;
+		return false;
 	}
+	if (m.supervision == SUPERVISION_CONFIG_TOGGLE)
+		return true;
 	if (fstatvfs(dir, &fs) == 0) {
 		snprintf(what, sizeof(what), "%.64s: %s allows programs", id, path);
 		snprintf(todo, sizeof(todo), "mounted noexec: mount -o remount,exec the file system of %s", path);
@@ -95,30 +98,34 @@ static void check_payload(struct report *r, const char *id, bool active, const c
 		say(r, fs.f_flag & ST_NOSUID ? WARN : GOOD, what, "mounted nosuid: ambient capabilities alone are used");
 	}
 	if (!active || strcmp(grant_mode, "file+ambient") != 0)
-		return;
+		return false;
 	binary = fs_open_file(dir, m.exec.binary, path, NULL);
 	if (binary < 0)
-		return; /* only root and the service's group may look */
+		return false; /* only root and the service's group may look */
 	snprintf(what, sizeof(what), "%.64s: its binary has the capabilities that it declares", id);
 	snprintf(todo, sizeof(todo), "agent-updater grant %.64s, then systemctl restart " SR_UNIT_PREFIX "%.64s", id, id);
 	say(r, caps_get_file(binary, &mask, &effective, NULL) == 0 && mask == m.requires.os_capabilities ? GOOD : BAD, what, todo);
+	return false;
 }
 
-static void check_addon(struct report *r, const char *id)
+/* False when there is nothing to say of it. */
+static bool check_addon(struct report *r, const char *id)
 {
 	_cleanup_json_ struct json_object *status = read_status(r->s, id);
 	const char *state = status ? text_at(status, "state") : "";
 	bool enabled = status && strcmp(text_at(status, "desired.enabled"), "true") == 0;
+	bool up = strcmp(state, "active") == 0 || strcmp(state, "degraded") == 0;
 	char what[384], todo[512];
 
-	check_payload(r, id, strcmp(state, "active") == 0 || strcmp(state, "degraded") == 0,
-		      status ? text_at(status, "grant_mode") : "");
+	if (check_payload(r, id, up, status ? text_at(status, "grant_mode") : "") && !enabled)
+		return false;
 	snprintf(what, sizeof(what), "%.64s is active", id);
 	if (enabled)
 		snprintf(todo, sizeof(todo), "%.32s: srctl addon status %.64s says why", *state ? state : "no status", id);
 	else
 		snprintf(todo, sizeof(todo), "not assigned: srctl addon enable %.64s", id);
 	say(r, strcmp(state, "active") == 0 ? GOOD : (enabled ? BAD : WARN), what, todo);
+	return true;
 }
 
 static void check_addons(struct report *r)
@@ -129,10 +136,7 @@ static void check_addons(struct report *r)
 	unsigned n = 0;
 
 	while (dir && (e = readdir(dir))) {
-		if (!addon_id_valid(e->d_name))
-			continue;
-		check_addon(r, e->d_name);
-		n++;
+		n += addon_id_valid(e->d_name) && check_addon(r, e->d_name);
 	}
 	if (n == 0)
 		say(r, WARN, "an add-on is installed", "none is: install serviceradar-netprobe with apt or dnf");

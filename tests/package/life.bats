@@ -242,6 +242,71 @@ teardown_file() {
 	[[ "$output" == *cap_bpf* ]]
 }
 
+# of ID KEY: a top-level key of an add-on's status file.
+of() { in_ct python3 -c 'import json,sys; print(json.load(open("/run/serviceradar/addons/%s.json" % sys.argv[1]))[sys.argv[2]])' "$1" "$2"; }
+# processes: those of the service's user, netprobe's and the agent's.
+processes() { in_ct pgrep -u serviceradar | sort | tr '\n' ' '; }
+
+@test "DL-5 metrics: switched on inside the agent without a process, scraped, moved, off; a taken port is named" {
+	local before
+	before=$(processes)
+	run in_ct srctl addon enable metrics
+	[ "$status" -eq 0 ] && [ "$output" = "metrics is active." ]
+	[ "$(processes)" = "$before" ]
+	run in_ct curl -sf -D - http://127.0.0.1:9417/metrics
+	[ "$status" -eq 0 ]
+	[[ $output == *"text/plain; version=0.0.4"* ]]
+	grep -q '^serviceradar_addon_state{addon="netprobe",state="active"} 1$' <<<"${output//$'\r'/}"
+	grep -qE '^netprobe_events_emitted_total\{addon="netprobe",stream="flow_attribution"\} [0-9]+$' <<<"${output//$'\r'/}"
+	until_ok 5 sh_ct "curl -s http://127.0.0.1:9417/metrics | grep -qE '^serviceradar_addon_events_ingested_total\{addon=\"netprobe\"\} [1-9]'"
+	[ "$(in_ct curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:9417/)" = 404 ]
+	[ "$(in_ct curl -s -o /dev/null -w '%{http_code}' -X POST http://127.0.0.1:9417/metrics)" = 405 ]
+	# Nobody but the agent listens there, and nobody else than this host is answered.
+	sh_ct "ss -Hltnp 'sport = :9417' | grep -q '127.0.0.1:9417 .*\"serviceradar-ag\",pid=$(main_pid serviceradar-agent),'"
+	# Another port is taken over; one that is taken is a failure that says which, and the one before goes on.
+	sh_ct 'echo "{\"port\": 9418}" >/tmp/m.json && srctl addon enable metrics --config /tmp/m.json'
+	in_ct curl -sf -o /dev/null http://127.0.0.1:9418/metrics
+	! in_ct curl -sf -o /dev/null http://127.0.0.1:9417/metrics
+	run in_ct srctl addon disable metrics
+	[ "$status" -eq 0 ]
+	! in_ct curl -sf -o /dev/null http://127.0.0.1:9418/metrics
+	[ "$(of metrics state)" = disabled ]
+	in_ct systemd-run -q --unit=squatter python3 -m http.server --bind 127.0.0.1 9418
+	until_ok 10 in_ct curl -sf -o /dev/null http://127.0.0.1:9418/
+	run in_ct srctl addon enable metrics
+	[ "$status" -eq 3 ]
+	[[ $output == *"metrics: cannot listen on 127.0.0.1 port 9418: Address already in use"* ]]
+	[[ "$(of metrics drift)" == *assigned_not_active* ]]
+	in_ct systemctl stop squatter
+	in_ct srctl addon enable metrics
+	in_ct srctl addon disable metrics
+	# The updater has no part in it.
+	run in_ct "$UPDATER" activate metrics
+	[ "$status" -eq 2 ]
+}
+
+@test "DL-5 event-file: switched off and on inside the agent; a config that breaks its schema leaves the one before in force" {
+	local file=/var/log/serviceradar/events.ndjson lines
+	in_ct srctl addon disable event-file --no-wait || :
+	in_ct srctl addon enable event-file
+	connect() { in_ct curl -s -o /dev/null http://127.0.0.1:1/ || :; }
+	connect
+	until_ok 5 sh_ct "tail -n 1 $file | grep -q '\"comm\":\"curl\"'"
+	in_ct srctl addon disable event-file
+	lines=$(sh_ct "wc -l <$file")
+	connect
+	until_ok 5 sh_ct 'srctl --json flows | tail -n 3 | grep -q curl'
+	[ "$(sh_ct "wc -l <$file")" = "$lines" ]
+	in_ct srctl addon enable event-file
+	connect
+	until_ok 5 sh_ct "[ \$(wc -l <$file) -gt $lines ]"
+	sh_ct 'sed -i "s/\"files\":[0-9 ]*/\"files\": 0/" /etc/serviceradar/addons.d/event-file.json'
+	until_ok 5 sh_ct 'grep -q config_rejected /run/serviceradar/addons/event-file.json'
+	[ "$(of event-file state)" = degraded ]
+	sh_ct 'rm /etc/serviceradar/addons.d/event-file.json /etc/serviceradar/addons.d/metrics.json'
+	until_ok 5 sh_ct 'grep -q "\"state\": \"installed\"" /run/serviceradar/addons/event-file.json'
+}
+
 @test "NP-3 disabled: stopped, disabled, no process left" {
 	in_ct srctl addon disable netprobe
 	run in_ct systemctl is-active serviceradar-netprobe.service serviceradar-netprobe.socket

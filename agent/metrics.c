@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/metrics.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <microhttpd.h>
+#include <string.h>
+#include <time.h>
+
+#include "agent/addon.h"
+#include "lib/json.h"
+#include "lib/log.h"
+
+#define CONNECTIONS_MAX 16u
+#define TIMEOUT_S       10u
+
+/* One listener; MHD's own epoll descriptor is a source of the agent's loop, so there is no thread. */
+struct metrics {
+	struct MHD_Daemon *daemon;
+	sd_event_source *io, *timer;
+	char listen[46];
+	int64_t port;
+};
+
+/* ---- the text ---- */
+
+static void head(FILE *f, const char *name, const char *type, const char *help)
+{
+	fprintf(f, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+typedef uint64_t value_fn(const struct addon *d);
+
+static uint64_t emitted(const struct addon *d) { return d->ipc.totals.delivered; }
+static uint64_t dropped_kernel(const struct addon *d) { return d->ipc.totals.dropped_kernel; }
+static uint64_t dropped_queue(const struct addon *d) { return d->ipc.totals.dropped_queue; }
+static uint64_t ingested(const struct addon *d) { return d->ipc.events; }
+static uint64_t connects(const struct addon *d) { return d->ipc.reconnects; }
+static uint64_t connected(const struct addon *d) { return d->ipc.connected; }
+
+/* One line for each add-on that has a socket; what is in braces beside its id is `labels`. */
+static void for_each(FILE *f, const struct agent *a, const char *name, const char *labels, value_fn *value)
+{
+	for (const struct addon *d = a->addons; d; d = d->next)
+		if (d->ipc_ready)
+			fprintf(f, "%s{addon=\"%s\"%s%s} %" PRIu64 "\n", name, d->id, *labels ? "," : "", labels, value(d));
+}
+
+static void states(FILE *f, const struct agent *a)
+{
+	head(f, "serviceradar_addon_state", "gauge", "1 for the state that the add-on is in.");
+	for (const struct addon *d = a->addons; d; d = d->next)
+		for (int s = STATE_NOT_INSTALLED; s <= STATE_DISABLED; s++)
+			fprintf(f, "serviceradar_addon_state{addon=\"%s\",state=\"%s\"} %d\n", d->id, state_name((enum addon_state)s),
+				d->verdict.state == (enum addon_state)s);
+	head(f, "serviceradar_addon_drift", "gauge", "1 for each reason why the add-on is not as it is wanted.");
+	for (const struct addon *d = a->addons; d; d = d->next)
+		for (int r = 0; r < DRIFT_REASONS; r++)
+			fprintf(f, "serviceradar_addon_drift{addon=\"%s\",reason=\"%s\"} %d\n", d->id, drift_name((enum drift_reason)r),
+				drift_has(d->verdict.drift, (enum drift_reason)r));
+}
+
+static void write_text(FILE *f, const struct agent *a)
+{
+	head(f, "serviceradar_agent_info", "gauge", "The version that runs.");
+	fprintf(f, "serviceradar_agent_info{version=\"%s\"} 1\n", SR_VERSION);
+	head(f, "serviceradar_agent_events_written_total", "counter", "Events that the sink has taken.");
+	fprintf(f, "serviceradar_agent_events_written_total %" PRIu64 "\n", a->sink.written);
+	head(f, "serviceradar_agent_events_dropped_total", "counter", "Events that the sink could not take.");
+	fprintf(f, "serviceradar_agent_events_dropped_total %" PRIu64 "\n", a->sink.dropped);
+	states(f, a);
+	head(f, "serviceradar_addon_connected", "gauge", "1 while the agent is connected to the add-on's socket.");
+	for_each(f, a, "serviceradar_addon_connected", "", connected);
+	head(f, "serviceradar_addon_connects_total", "counter", "Connections made to the add-on's socket.");
+	for_each(f, a, "serviceradar_addon_connects_total", "", connects);
+	head(f, "serviceradar_addon_events_ingested_total", "counter", "Events taken from the add-on.");
+	for_each(f, a, "serviceradar_addon_events_ingested_total", "", ingested);
+	head(f, "netprobe_events_emitted_total", "counter", "Events that the daemon has sent, as of its last ping.");
+	for_each(f, a, "netprobe_events_emitted_total", "stream=\"flow_attribution\"", emitted);
+	head(f, "netprobe_events_dropped_total", "counter", "Events that the daemon lost, and where, as of its last ping.");
+	for_each(f, a, "netprobe_events_dropped_total", "stream=\"flow_attribution\",reason=\"kernel\"", dropped_kernel);
+	for_each(f, a, "netprobe_events_dropped_total", "stream=\"flow_attribution\",reason=\"queue\"", dropped_queue);
+}
+
+char *metrics_text(const struct agent *a, size_t *size)
+{
+	char *text = NULL;
+	FILE *f = open_memstream(&text, size);
+
+	if (!f)
+		return NULL;
+	write_text(f, a);
+	if (fclose(f) != 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+/* ---- HTTP ---- */
+
+static enum MHD_Result reply(struct MHD_Connection *c, unsigned status, const char *type, char *text, size_t size, bool ours)
+{
+	struct MHD_Response *response = MHD_create_response_from_buffer(size, text, ours ? MHD_RESPMEM_PERSISTENT : MHD_RESPMEM_MUST_FREE);
+	enum MHD_Result r = MHD_NO;
+
+	if (!response)
+		return MHD_NO;
+	if (MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type) == MHD_YES)
+		r = MHD_queue_response(c, status, response);
+	MHD_destroy_response(response);
+	return r;
+}
+
+static enum MHD_Result on_request(void *userdata, struct MHD_Connection *c, const char *url, const char *method, const char *version,
+				  const char *upload, size_t *upload_size, void **context)
+{
+	static char not_found[] = "Not here: /metrics\n", not_allowed[] = "Only GET\n";
+	size_t size = 0;
+	char *text;
+
+	(void)version;
+	(void)upload;
+	(void)context;
+	*upload_size = 0;
+	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
+		return reply(c, MHD_HTTP_METHOD_NOT_ALLOWED, "text/plain", not_allowed, sizeof(not_allowed) - 1, true);
+	if (strcmp(url, "/metrics") != 0)
+		return reply(c, MHD_HTTP_NOT_FOUND, "text/plain", not_found, sizeof(not_found) - 1, true);
+	text = metrics_text(userdata, &size);
+	if (!text)
+		return MHD_NO;
+	return reply(c, MHD_HTTP_OK, "text/plain; version=0.0.4; charset=utf-8", text, size, false);
+}
+
+/* Runs what is due, and comes back when MHD wants to look for idle connections. */
+static void turn(struct metrics *m)
+{
+	MHD_UNSIGNED_LONG_LONG ms;
+	struct timespec now;
+
+	(void)MHD_run(m->daemon);
+	if (MHD_get_timeout(m->daemon, &ms) != MHD_YES) {
+		(void)sd_event_source_set_enabled(m->timer, SD_EVENT_OFF);
+		return;
+	}
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	(void)sd_event_source_set_time(m->timer, (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000 + ms * 1000);
+	(void)sd_event_source_set_enabled(m->timer, SD_EVENT_ONESHOT);
+}
+
+static int on_io(sd_event_source *s, int fd, uint32_t events, void *userdata)
+{
+	(void)s;
+	(void)fd;
+	(void)events;
+	turn(userdata);
+	return 0;
+}
+
+static int on_timer(sd_event_source *s, uint64_t usec, void *userdata)
+{
+	(void)s;
+	(void)usec;
+	turn(userdata);
+	return 0;
+}
+
+static void metrics_free(struct metrics *m)
+{
+	if (!m)
+		return;
+	sd_event_source_disable_unref(m->io);
+	sd_event_source_disable_unref(m->timer);
+	if (m->daemon)
+		MHD_stop_daemon(m->daemon);
+	free(m);
+}
+
+static int parse_address(const struct metrics *m, struct sockaddr_storage *out, unsigned *flags)
+{
+	struct sockaddr_in *v4 = (struct sockaddr_in *)out;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)out;
+
+	*out = (struct sockaddr_storage){ 0 };
+	if (inet_pton(AF_INET, m->listen, &v4->sin_addr) == 1) {
+		v4->sin_family = AF_INET;
+		v4->sin_port = htons((uint16_t)m->port);
+		return 0;
+	}
+	if (inet_pton(AF_INET6, m->listen, &v6->sin6_addr) == 1) {
+		v6->sin6_family = AF_INET6;
+		v6->sin6_port = htons((uint16_t)m->port);
+		*flags |= MHD_USE_IPv6;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+static int start(struct agent *a, struct metrics *m, struct error *err)
+{
+	unsigned flags = MHD_USE_EPOLL;
+	struct sockaddr_storage address;
+	const union MHD_DaemonInfo *info;
+
+	if (parse_address(m, &address, &flags) < 0)
+		return error_set(err, -EINVAL, "metrics: listen: \"%.45s\" is not an IP address", m->listen);
+	errno = 0;
+	m->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_request, a, MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&address,
+				     MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_S,
+				     MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)16384, MHD_OPTION_END);
+	if (!m->daemon)
+		return error_set(err, errno ? -errno : -EIO, "metrics: cannot listen on %s port %" PRId64 ": %s", m->listen, m->port,
+				 errno ? strerror(errno) : "the HTTP library refused it");
+	info = MHD_get_daemon_info(m->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+	if (!info || sd_event_add_io(a->event, &m->io, info->epoll_fd, EPOLLIN, on_io, m) < 0 ||
+	    sd_event_add_time(a->event, &m->timer, CLOCK_MONOTONIC, 0, 100000, on_timer, m) < 0)
+		return error_set(err, -ENOMEM, "metrics: out of memory");
+	return 0;
+}
+
+int metrics_on(struct agent *a, struct json_object *config, struct error *err)
+{
+	struct metrics *m = calloc(1, sizeof(*m));
+	struct json_object *v;
+	int r;
+
+	if (!m)
+		return error_set(err, -ENOMEM, "metrics: out of memory");
+	(void)snprintf(m->listen, sizeof(m->listen), "%s", json_object_object_get_ex(config, "listen", &v) ? json_object_get_string(v) : "");
+	m->port = json_object_object_get_ex(config, "port", &v) ? json_object_get_int64(v) : 0;
+	if (a->metrics && a->metrics->port == m->port && strcmp(a->metrics->listen, m->listen) == 0) {
+		free(m);
+		return 0;
+	}
+	r = start(a, m, err);
+	if (r < 0) {
+		metrics_free(m);
+		return r;
+	}
+	metrics_free(a->metrics);
+	a->metrics = m;
+	log_event(LOG_LEVEL_INFO, "serving metrics", "address", m->listen, NULL);
+	return 0;
+}
+
+void metrics_off(struct agent *a)
+{
+	metrics_free(a->metrics);
+	a->metrics = NULL;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/toggle.h"
+
+#include <string.h>
+
+#include "agent/metrics.h"
+
+static int64_t number(struct json_object *config, const char *key)
+{
+	struct json_object *v;
+
+	return json_object_object_get_ex(config, key, &v) ? json_object_get_int64(v) : 0;
+}
+
+static int event_file_on(struct agent *a, struct json_object *config, struct error *err)
+{
+	(void)err;
+	sink_configure(&a->sink, SINK_FILE, (off_t)number(config, "max_bytes"), (unsigned)number(config, "files"));
+	return 0;
+}
+
+static void event_file_off(struct agent *a)
+{
+	sink_configure(&a->sink, SINK_NONE, SINK_FILE_BYTES, SINK_FILES);
+}
+
+static void event_file_unassigned(struct agent *a)
+{
+	sink_configure(&a->sink, a->sink_kind, SINK_FILE_BYTES, SINK_FILES);
+}
+
+static const struct toggle toggles[] = {
+	{ "event-file", event_file_on, event_file_off, event_file_unassigned },
+	{ "metrics", metrics_on, metrics_off, metrics_off },
+};
+
+const struct toggle *toggle_find(const char *id)
+{
+	for (size_t i = 0; i < sizeof(toggles) / sizeof(toggles[0]); i++)
+		if (strcmp(toggles[i].id, id) == 0)
+			return &toggles[i];
+	return NULL;
+}
