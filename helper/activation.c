@@ -187,7 +187,7 @@ static int start_units(struct updater *u, const struct payload *p, bool restart)
 }
 
 /* Files, links and units of a payload. */
-static int install(struct updater *u, const struct payload *p, enum grant_mode *mode, const char *previous)
+static int install(struct updater *u, const struct payload *p, enum grant_mode *mode, const char *previous, bool enable)
 {
 	const char *id = p->manifest.id;
 	bool changed = false;
@@ -201,7 +201,7 @@ static int install(struct updater *u, const struct payload *p, enum grant_mode *
 		r = link_to(u, id, "current", p->label);
 	if (r == 0 && u->online)
 		r = systemd_reload(u);
-	return r < 0 ? r : units_enable(u, p);
+	return r < 0 || !enable ? r : units_enable(u, p);
 }
 
 /* Runs already, of the same bytes, with what it declares: nothing to do but to see to the files. */
@@ -234,7 +234,7 @@ static int settle_active(struct updater *u, const char *id, const struct state *
 	if (r == 0 && u->online)
 		r = stop_units(u, id);
 	if (r == 0)
-		r = install(u, &p, &mode, s->previous);
+		r = install(u, &p, &mode, s->previous, units_enabled(u, id)); /* disabled by hand: so it stays */
 	if (r < 0 || !u->online || !running)
 		return r;
 	if (wait)
@@ -303,7 +303,12 @@ static bool is_running(struct updater *u, const struct payload *p)
 	return u->online && systemd_unit_state(u, name, &state) == 0 && strcmp(state.active, "inactive") != 0;
 }
 
-enum result activation_run(struct updater *u, const struct payload *p, enum grant_mode mode, bool start,
+bool activation_stale(struct updater *u, const struct payload *p, const struct state *s)
+{
+	return is_running(u, p) && !runs_well(u, p, s);
+}
+
+enum result activation_run(struct updater *u, const struct payload *p, enum grant_mode mode, struct how how,
 			   struct json_object *out)
 {
 	const char *id = p->manifest.id;
@@ -324,8 +329,8 @@ enum result activation_run(struct updater *u, const struct payload *p, enum gran
 		return RESULT_REFUSED;
 	}
 	after = successor(&before, p, mode);
-	r = install(u, p, &after.grant, after.previous);
-	if (r == 0 && u->online && start)
+	r = install(u, p, &after.grant, after.previous, how.enable);
+	if (r == 0 && u->online && how.start)
 		r = start_units(u, p, restart);
 	if (r == 0)
 		r = state_write(u, id, &after);

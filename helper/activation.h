@@ -10,10 +10,16 @@
  * given: nothing is changed. */
 enum result activation_prepare(struct updater *u, const char *id, const char *label, struct payload *p, enum grant_mode *mode);
 
-/* Makes a prepared payload current, enabled and running. `start` false: all but starting. When anything fails the payload that
- * was active before is current and running again; none, when none was. */
-enum result activation_run(struct updater *u, const struct payload *p, enum grant_mode mode, bool start,
+/* Makes a prepared payload current, and as `how` says enabled and running. When anything fails the payload that was active before is
+ * current and running again; none, when none was. */
+struct how {
+	bool enable, start;
+};
+enum result activation_run(struct updater *u, const struct payload *p, enum grant_mode mode, struct how how,
 			   struct json_object *out);
+
+/* Whether the service runs, and something else than this payload: before it was replaced, or without its capabilities. */
+bool activation_stale(struct updater *u, const struct payload *p, const struct state *s);
 
 /* Makes the host what state.json says: that payload current, its units rendered, its service started when `running`; or nothing
  * current and no unit. What is staged stays. Idempotent. `wait` false only queues the start, for when systemd is busy with a boot

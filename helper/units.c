@@ -241,3 +241,14 @@ int units_disable(struct updater *u, const char *id)
 		r = link_by_hand(u, names[k], wants[k], false);
 	return r;
 }
+
+int units_set_enabled(struct updater *u, const char *id, bool on)
+{
+	char name[UNIT_NAME_BYTES];
+	const char *const one[] = { name, NULL };
+
+	if (units_masked(u, id))
+		return 0;
+	units_name(id, unit_suffix[UNIT_SERVICE], name);
+	return u->online ? systemd_enable(u, one, on) : link_by_hand(u, name, wants[UNIT_SERVICE], on);
+}
