@@ -81,6 +81,13 @@ static bool running(struct updater *u)
 	       strcmp(state.active, "failed") != 0;
 }
 
+/* An updater that still serves the bus is the old program: it would hold the new payloads against its own version. It is at no verb,
+ * as the lock is ours. */
+static int stop_updater(struct updater *u)
+{
+	return u->online ? systemd_job(u, "StopUnit", SR_UNIT_PREFIX "updater.service", true) : 0;
+}
+
 /* `upgrade`: the package manager says that there is an older version. An RPM that replaces one of another name is installed, not
  * upgraded: what the single package left is the sign then. */
 static enum result begin(struct updater *u, bool upgrade)
@@ -89,6 +96,8 @@ static enum result begin(struct updater *u, bool upgrade)
 	bool single;
 	int r = repair_state(u, &single);
 
+	if (r == 0)
+		r = stop_updater(u);
 	if (r < 0)
 		return RESULT_FAILED;
 	o = read_record(u);

@@ -171,6 +171,16 @@ int units_sweep(struct updater *u)
 	return r;
 }
 
+/* As systemctl does when it has removed the last link. */
+static int forget_empty(struct updater *u, const char *wanted_by)
+{
+	_cleanup_close_ int units = fs_open_dir(u->rootfd, SR_UNITS_RENDERED, true, NULL);
+
+	if (units >= 0 && unlinkat(units, wanted_by, AT_REMOVEDIR) < 0 && errno != ENOENT && errno != ENOTEMPTY && errno != EEXIST)
+		return error_set(&u->err, -errno, SR_UNITS_RENDERED "/%s: %s", wanted_by, strerror(errno));
+	return 0;
+}
+
 /* What `systemctl --root enable` does for WantedBy=: a link in the target's .wants directory. */
 static int link_by_hand(struct updater *u, const char *name, const char *wanted_by, bool on)
 {
@@ -193,7 +203,7 @@ static int link_by_hand(struct updater *u, const char *name, const char *wanted_
 		return 0; /* a read-only file system would not say so when asked to remove it */
 	if (unlinkat(dir, name, 0) < 0 && errno != ENOENT)
 		return error_set(&u->err, -errno, "%s/%s: %s", path, name, strerror(errno));
-	return 0;
+	return forget_empty(u, wanted_by);
 }
 
 static bool wanted(const struct payload *p, enum unit_kind k)
