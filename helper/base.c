@@ -10,6 +10,7 @@
 #include "helper/policy.h"
 #include "helper/repair.h"
 #include "helper/sidecar.h"
+#include "helper/state.h"
 #include "helper/units.h"
 #include "lib/fs.h"
 #include "lib/json.h"
@@ -177,30 +178,48 @@ static enum result done(struct updater *u)
 	return RESULT_DONE;
 }
 
-/* The agent first: it would have the updater started again. */
-static enum result removing(struct updater *u)
+/* Add-ons that came as bundles have no package whose script would do it: without the agent they are nobody's. Those that are assigned
+ * come up again with the next one. */
+static int deactivate_all(struct updater *u, struct json_object *out)
 {
-	static const char *const units[] = { AGENT, RECOVER, "updater" };
+	_cleanup_close_ int fd = fs_open_dir(u->rootfd, SR_ADDONS, true, NULL);
+	_cleanup_closedir_ DIR *dir = fdopendir_steal(&fd);
+	const struct dirent *e;
+	struct state state;
+	int r = 0;
+
+	while (dir && (e = readdir(dir))) {
+		if (!addon_id_valid(e->d_name) || state_read(u, e->d_name, &state) < 0 || !state.activated)
+			continue;
+		if (verb_deactivate(u, e->d_name, NULL, out) != RESULT_DONE)
+			r = -EIO;
+	}
+	return r;
+}
+
+/* The agent first: it would have the updater started again. */
+static enum result removing(struct updater *u, struct json_object *out)
+{
+	static const char *const units[] = { AGENT_UNIT, SR_UNIT_PREFIX RECOVER ".service", SR_UNIT_PREFIX "updater.service" };
 	_cleanup_json_ struct json_object *o = json_object_new_object();
+	bool stop = u->online && !policy_denies(u, AGENT, "stop");
 	int r = 0;
 
 	json_object_object_add(o, "removed", json_object_new_boolean(true));
-	if (write_record(u, o) < 0)
+	if (policy_dpkg() && write_record(u, o) < 0) /* what is installed again starts, what is upgraded need not */
 		return RESULT_FAILED;
-	for (size_t i = 0; r == 0 && u->online && i < sizeof(units) / sizeof(units[0]); i++) {
-		char name[UNIT_NAME_BYTES];
-
-		units_name(units[i], unit_suffix[UNIT_SERVICE], name);
-		if (!policy_denies(u, units[i], "stop"))
-			r = systemd_job(u, "StopUnit", name, true);
-	}
+	for (size_t i = 0; r == 0 && stop && i < sizeof(units) / sizeof(units[0]); i++)
+		r = systemd_job(u, "StopUnit", units[i], true);
+	if (r == 0)
+		r = deactivate_all(u, out);
+	if (r == 0 && stop)
+		r = systemd_job(u, "StopUnit", "serviceradar.slice", true);
 	return r < 0 ? RESULT_FAILED : RESULT_DONE;
 }
 
 enum result verb_base(struct updater *u, const char *id, const char *arg, struct json_object *out)
 {
 	(void)id;
-	(void)out;
 	if (arg && strcmp(arg, "install") == 0)
 		return begin(u, false);
 	if (arg && strcmp(arg, "upgrade") == 0)
@@ -208,7 +227,7 @@ enum result verb_base(struct updater *u, const char *id, const char *arg, struct
 	if (arg && strcmp(arg, "done") == 0)
 		return done(u);
 	if (arg && strcmp(arg, "remove") == 0)
-		return removing(u);
+		return removing(u, out);
 	(void)error_set(&u->err, -EINVAL, "%.64s: one of install, upgrade, done, remove must follow", arg ? arg : "");
 	return RESULT_USAGE;
 }

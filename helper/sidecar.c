@@ -16,15 +16,19 @@
 #define MIGRATED ".migrated"
 #define MAX_FILES 16
 
-/* "netprobe" of "netprobe.json"; false for any other name. */
+/* "netprobe" of "netprobe.json", or of the names that dpkg-maintscript-helper(1) gives it in between; false for any other name. */
 static bool id_of(const char *name, char id[80])
 {
-	size_t n = strlen(name);
+	static const char *const suffixes[] = { SUFFIX, SUFFIX ".dpkg-remove", SUFFIX ".dpkg-backup" };
+	const char *end = strstr(name, SUFFIX);
 
-	if (n <= strlen(SUFFIX) || n - strlen(SUFFIX) >= 80 || strcmp(name + n - strlen(SUFFIX), SUFFIX) != 0)
-		return false;
-	(void)snprintf(id, 80, "%.*s", (int)(n - strlen(SUFFIX)), name);
-	return addon_id_valid(id);
+	for (size_t i = 0; end && i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+		if (strcmp(end, suffixes[i]) != 0)
+			continue;
+		(void)snprintf(id, 80, "%.*s", (int)(end - name), name);
+		return end - name < 80 && addon_id_valid(id);
+	}
+	return false;
 }
 
 /* The directory was the service's own: what is in it is not trusted, and links are not followed. */
