@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* base install|upgrade|done|remove: what the scripts of the agent's own package call. Between "install" or "upgrade", when the new
- * files are there and the old package's last scripts are not run yet, and "done" the agent's state is kept in a record: those scripts
+/* base install|upgrade|finish|remove: what the scripts of the agent's own package call. Between "install" or "upgrade", when the new
+ * files are there and the old package's last scripts are not run yet, and "finish" the agent's state is kept in a record: those scripts
  * may disable and stop it (an RPM that is obsoleted is erased, and says so to its scripts). */
 #include <errno.h>
 #include <fcntl.h>
@@ -111,7 +111,7 @@ static enum result begin(struct updater *u, bool upgrade)
 	if (single)
 		json_object_object_add(o, "sidecars", sidecar_texts(u));
 	r = write_record(u, o);
-	if (r == 0 && single && policy_dpkg()) /* dpkg keeps the file, and starts the agent before "done" */
+	if (r == 0 && single && policy_dpkg()) /* dpkg keeps the file, and starts the agent before "finish" */
 		r = set_config_aside(u);
 	return r < 0 ? RESULT_FAILED : RESULT_DONE;
 }
@@ -162,7 +162,7 @@ static int start_new(struct updater *u)
 	return systemd_job(u, "StartUnit", AGENT_UNIT, true);
 }
 
-static enum result done(struct updater *u)
+static enum result finish(struct updater *u)
 {
 	_cleanup_json_ struct json_object *record = read_record(u);
 	int r = record && !flag(record, "removed") ? restore(u, record) : start_new(u);
@@ -214,6 +214,11 @@ static enum result removing(struct updater *u, struct json_object *out)
 		r = deactivate_all(u, out);
 	if (r == 0 && stop)
 		r = systemd_job(u, "StopUnit", "serviceradar.slice", true);
+	/* Debian keeps the links until the purge, to know what was disabled. systemctl leaves those of a masked unit. */
+	if (r == 0 && !policy_dpkg())
+		r = units_disable(u, AGENT);
+	if (r == 0 && !policy_dpkg())
+		r = units_disable(u, RECOVER);
 	return r < 0 ? RESULT_FAILED : RESULT_DONE;
 }
 
@@ -224,10 +229,10 @@ enum result verb_base(struct updater *u, const char *id, const char *arg, struct
 		return begin(u, false);
 	if (arg && strcmp(arg, "upgrade") == 0)
 		return begin(u, true);
-	if (arg && strcmp(arg, "done") == 0)
-		return done(u);
+	if (arg && strcmp(arg, "finish") == 0)
+		return finish(u);
 	if (arg && strcmp(arg, "remove") == 0)
 		return removing(u, out);
-	(void)error_set(&u->err, -EINVAL, "%.64s: one of install, upgrade, done, remove must follow", arg ? arg : "");
+	(void)error_set(&u->err, -EINVAL, "%.64s: one of install, upgrade, finish, remove must follow", arg ? arg : "");
 	return RESULT_USAGE;
 }

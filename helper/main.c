@@ -28,7 +28,7 @@ const struct verb verbs[] = {
 	{ "status", "[ID]", "what is installed, active and running", "Status", verb_status, ID_OPTIONAL, false, false, false },
 	{ "remove", "ID", "deactivate, and forget versions, capabilities, state (purge)", "Remove", verb_remove, ID_REQUIRED, false, true,
 	  true },
-	{ "base", "STEP", "install, upgrade, done or remove: the agent's own package (its scripts)", NULL, verb_base, ID_NONE, true, true,
+	{ "base", "STEP", "install, upgrade, finish or remove: the agent's own package (its scripts)", NULL, verb_base, ID_NONE, true, true,
 	  true },
 	{ NULL, NULL, NULL, NULL, NULL, ID_NONE, false, false, false },
 };

@@ -65,7 +65,7 @@ cell() {
 	if [ "$ENV" != chroot ]; then
 		if [ "$UNIT" != masked ] && [ "$ENV" != policy ]; then checks+=(current); fi
 		[[ $NETPROBE != */active ]] || checks+=(capable)
-		if [[ $NETPROBE == */active && $AGENT == */active ]]; then checks+=(connected); fi
+		if [[ $NETPROBE == */active && $AGENT == */active && $UNIT != masked ]]; then checks+=(connected); fi
 		if [[ $AGENT == none/inactive ]]; then checks+=(processes); fi
 	fi
 	if [[ $NETPROBE == enabled/* && $ENV != rousr ]]; then checks+=(granted); fi

@@ -4,6 +4,7 @@
 # Each test is a container of its own. "tests/package/legacy/build build/check/legacy" makes the old package.
 
 load common
+# shellcheck disable=SC2016 # expanded in the container
 
 setup() {
 	NAME=sr-split-${FAMILY:-deb}-$BATS_TEST_NUMBER
@@ -31,14 +32,16 @@ legacy() {
 }
 
 upgrade() {
-	case $FAMILY in
-	deb) in_ct apt-get -q -y install "$@" ;;
-	rpm) in_ct dnf -y --releasever=9 install "$@" ;;
+	case $FAMILY-$* in
+	deb-*) in_ct apt-get -q -y install "$@" ;;
+	rpm-serviceradar-agent) in_ct dnf -y --releasever=9 upgrade "$@" ;; # "install" of what is installed does nothing
+	rpm-*) in_ct dnf -y --releasever=9 install "$@" ;;
 	esac
 }
 
 nothing_of_the_single_package() {
-	sh_ct '! ls -d /usr/local/bin/serviceradar* /usr/local/lib/serviceradar 2>/dev/null; ! pgrep -f /usr/local/bin/serviceradar; [ -z "$(find /usr -xdev -perm /6000 -name "serviceradar*")" ]'
+	run sh_ct 'find /usr/local -name "*serviceradar*"; find /usr -xdev -perm /6000 -name "serviceradar*"; pgrep -fl "^/usr/local/[^ ]*serviceradar"'
+	[ "$output" = "" ]
 }
 
 # Root's again, so that the updater works there; what is the service's stays its own.
