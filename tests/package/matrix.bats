@@ -32,7 +32,7 @@ expect() {
 # What a package manager has to say that is no reason to look.
 noise() {
 	sed -E "/RPM should not be used directly|However assuming you know/d; /unable to delete old directory/d; /warning: downgrading/d
-		/Failed to (preset unit|set unit properties).* masked/d; /policy-rc.d returned 101, not running/d; /a key of the old configuration was left out/d
+		/Failed to (preset unit|set unit properties).* masked/d; /policy-rc.d returned 101, not running/d; /directory serviceradar: remove failed: Device or resource busy/d; /a key of the old configuration was left out/d
 		/while removing .*, directory .* not empty so not removed/d"
 }
 
