@@ -142,7 +142,8 @@ static int watch(struct updater *u, const struct payload *p, const char *service
 	return r;
 }
 
-static int start_socket(struct updater *u, const struct payload *p)
+/* Restarted when the service is: a socket unit that was masked while it listened has lost its descriptor, and nothing says so. */
+static int start_socket(struct updater *u, const struct payload *p, bool restart)
 {
 	char name[UNIT_NAME_BYTES];
 
@@ -150,7 +151,7 @@ static int start_socket(struct updater *u, const struct payload *p)
 		return 0;
 	units_name(p->manifest.id, unit_suffix[UNIT_SOCKET], name);
 	systemd_reset_failed(u, name);
-	return systemd_job(u, "StartUnit", name, true);
+	return systemd_job(u, restart ? "RestartUnit" : "StartUnit", name, true);
 }
 
 /* The unit that is wanted: the service, or the timer that starts it. */
@@ -174,9 +175,12 @@ static int start_units(struct updater *u, const struct payload *p, bool restart)
 		return r;
 	systemd_reset_failed(u, name);
 	updater_progress(u, p->manifest.id, "starting", 60);
-	r = start_socket(u, p);
+	if (restart && strcmp(state.active, "inactive") != 0)
+		r = systemd_job(u, "StopUnit", name, true); /* or the socket's restart would be one of the service, too */
 	if (r == 0)
-		r = systemd_job(u, restart && strcmp(state.active, "inactive") != 0 ? "RestartUnit" : "StartUnit", name, true);
+		r = start_socket(u, p, restart);
+	if (r == 0)
+		r = systemd_job(u, "StartUnit", name, true);
 	if (r < 0 || p->manifest.supervision == SUPERVISION_SYSTEMD_TIMER)
 		return r;
 	updater_progress(u, p->manifest.id, "checking the process", 80);

@@ -197,10 +197,18 @@ static int deactivate_all(struct updater *u, struct json_object *out)
 	return r;
 }
 
+/* What is in /run: status files that nobody keeps up to date any more. Debian's purge does it there. */
+static int remove_runtime(struct updater *u)
+{
+	_cleanup_close_ int run = fs_open_dir(u->rootfd, "/run", true, &u->err);
+
+	return run < 0 ? run : fs_remove_tree(run, "serviceradar", &u->err);
+}
+
 /* The agent first: it would have the updater started again. */
 static enum result removing(struct updater *u, struct json_object *out)
 {
-	static const char *const units[] = { AGENT_UNIT, SR_UNIT_PREFIX RECOVER ".service", SR_UNIT_PREFIX "updater.service" };
+	static const char *const units[] = { AGENT_UNIT, SR_UNIT_PREFIX RECOVER ".service" };
 	_cleanup_json_ struct json_object *o = json_object_new_object();
 	bool stop = u->online && !policy_denies(u, AGENT, "stop");
 	int r = 0;
@@ -211,6 +219,8 @@ static enum result removing(struct updater *u, struct json_object *out)
 	for (size_t i = 0; r == 0 && stop && i < sizeof(units) / sizeof(units[0]); i++)
 		r = systemd_job(u, "StopUnit", units[i], true);
 	if (r == 0)
+		r = stop_updater(u);
+	if (r == 0)
 		r = deactivate_all(u, out);
 	if (r == 0 && stop)
 		r = systemd_job(u, "StopUnit", "serviceradar.slice", true);
@@ -219,6 +229,8 @@ static enum result removing(struct updater *u, struct json_object *out)
 		r = units_disable(u, AGENT);
 	if (r == 0 && !policy_dpkg())
 		r = units_disable(u, RECOVER);
+	if (r == 0 && !policy_dpkg())
+		r = remove_runtime(u);
 	return r < 0 ? RESULT_FAILED : RESULT_DONE;
 }
 

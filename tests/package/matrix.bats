@@ -32,7 +32,7 @@ expect() {
 # What a package manager has to say that is no reason to look.
 noise() {
 	sed -E "/RPM should not be used directly|However assuming you know/d; /unable to delete old directory/d; /warning: downgrading/d
-		/Failed to (preset unit|set unit properties).* masked/d; /policy-rc.d returned 101, not running/d; /directory serviceradar: remove failed: Device or resource busy/d; /a key of the old configuration was left out/d
+		/Failed to (preset unit|set unit properties).* masked/d; /policy-rc.d returned 101, not running/d; /remov.*directory.*Device or resource busy/d; /a key of the old configuration was left out/d
 		/while removing .*, directory .* not empty so not removed/d"
 }
 
@@ -65,7 +65,7 @@ cell() {
 	if [ "$ENV" != chroot ]; then
 		if [ "$UNIT" != masked ] && [ "$ENV" != policy ]; then checks+=(current); fi
 		[[ $NETPROBE != */active ]] || checks+=(capable)
-		if [[ $NETPROBE == */active && $AGENT == */active && $UNIT != masked ]]; then checks+=(connected); fi
+		if [[ $NETPROBE == */active && $AGENT == */active && $UNIT != masked && $ENV != policy ]]; then checks+=(connected); fi
 		if [[ $AGENT == none/inactive ]]; then checks+=(processes); fi
 	fi
 	if [[ $NETPROBE == enabled/* && $ENV != rousr ]]; then checks+=(granted); fi
