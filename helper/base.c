@@ -222,7 +222,7 @@ static enum result removing(struct updater *u, struct json_object *out)
 		r = stop_updater(u);
 	if (r == 0)
 		r = deactivate_all(u, out);
-	if (r == 0 && stop)
+	if (r == 0 && u->online && !running(u))
 		r = systemd_job(u, "StopUnit", "serviceradar.slice", true);
 	/* Debian keeps the links until the purge, to know what was disabled. systemctl leaves those of a masked unit. */
 	if (r == 0 && !policy_dpkg())
