@@ -52,6 +52,7 @@ check-matrix:
 	$(Q)tests/package/matrix $(BUILD)
 
 .PHONY: check-matrix
+LINT_SHELL += tests/package/matrix tests/package/matrix-host tests/package/previous tests/package/legacy/build tests/package/legacy/postinst
 
 ## check: install what is needed, build with both compilers, run every test (as root)
 check: deps
