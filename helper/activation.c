@@ -228,7 +228,7 @@ static bool runs_well(struct updater *u, const struct payload *p, const struct s
 
 /* ---- back to what state.json says ---- */
 
-static int settle_active(struct updater *u, const char *id, const struct state *s, bool running, bool wait)
+static int settle_active(struct updater *u, const char *id, const struct state *s, struct how how, bool wait)
 {
 	_cleanup_payload_ struct payload p = PAYLOAD_NONE;
 	char name[UNIT_NAME_BYTES];
@@ -238,8 +238,8 @@ static int settle_active(struct updater *u, const char *id, const struct state *
 	if (r == 0 && u->online)
 		r = stop_units(u, id);
 	if (r == 0)
-		r = install(u, &p, &mode, s->previous, units_enabled(u, id)); /* disabled by hand: so it stays */
-	if (r < 0 || !u->online || !running)
+		r = install(u, &p, &mode, s->previous, how.enable);
+	if (r < 0 || !u->online || !how.start)
 		return r;
 	if (wait)
 		return start_units(u, &p, false);
@@ -247,9 +247,9 @@ static int settle_active(struct updater *u, const char *id, const struct state *
 	return systemd_job(u, "StartUnit", name, false);
 }
 
-int activation_settle(struct updater *u, const char *id, const struct state *s, bool running, bool wait)
+int activation_settle(struct updater *u, const char *id, const struct state *s, struct how how, bool wait)
 {
-	return s->activated ? settle_active(u, id, s, running, wait) : undo(u, id, s);
+	return s->activated ? settle_active(u, id, s, how, wait) : undo(u, id, s);
 }
 
 /* ---- the transaction ---- */
@@ -271,7 +271,7 @@ static struct state successor(const struct state *before, const struct payload *
 
 /* The payload that was active before is current and running again. A package that was replaced in place has no payload to go back
  * to, nor has one that does not start any more: then nothing is active, and whoever wants it tries again. */
-static enum result fail(struct updater *u, const struct payload *p, struct state *before, bool running)
+static enum result fail(struct updater *u, const struct payload *p, struct state *before, struct how how)
 {
 	const char *id = p->manifest.id;
 	struct error why = u->err, second = { .text = "" };
@@ -279,13 +279,13 @@ static enum result fail(struct updater *u, const struct payload *p, struct state
 
 	updater_progress(u, id, "going back", 90);
 	(void)snprintf(before->last_error, sizeof(before->last_error), "%.255s", why.text);
-	if (activation_settle(u, id, before, running, true) < 0) {
+	if (activation_settle(u, id, before, how, true) < 0) {
 		if (strcmp(before->label, p->label) != 0) {
 			result = RESULT_BROKEN;
 			second = u->err;
 		}
 		before->activated = false;
-		if (activation_settle(u, id, before, false, true) < 0) {
+		if (activation_settle(u, id, before, (struct how){ 0 }, true) < 0) {
 			result = RESULT_BROKEN; /* the journal stays, for recover */
 			second = u->err;
 		}
@@ -316,7 +316,7 @@ enum result activation_run(struct updater *u, const struct payload *p, enum gran
 			   struct json_object *out)
 {
 	const char *id = p->manifest.id;
-	struct journal journal = { JOURNAL_ACTIVATE, is_running(u, p) };
+	struct journal journal = { JOURNAL_ACTIVATE, is_running(u, p), !how.enable };
 	struct state before, after;
 	bool restart;
 	int r;
@@ -341,7 +341,7 @@ enum result activation_run(struct updater *u, const struct payload *p, enum gran
 	if (r == 0)
 		r = journal_end(u, id);
 	if (r < 0)
-		return fail(u, p, &before, journal.running);
+		return fail(u, p, &before, (struct how){ .enable = !journal.disabled, .start = journal.running });
 	(void)activation_collect(u, id, &after, NULL); /* a version too many does no harm; the next one tries again */
 	activation_describe(u, id, out);
 	return RESULT_DONE;

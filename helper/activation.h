@@ -21,10 +21,10 @@ enum result activation_run(struct updater *u, const struct payload *p, enum gran
 /* Whether the service runs, and something else than this payload: before it was replaced, or without its capabilities. */
 bool activation_stale(struct updater *u, const struct payload *p, const struct state *s);
 
-/* Makes the host what state.json says: that payload current, its units rendered, its service started when `running`; or nothing
+/* Makes the host what state.json says: that payload current, its units rendered, as `how` says enabled and started; or nothing
  * current and no unit. What is staged stays. Idempotent. `wait` false only queues the start, for when systemd is busy with a boot
  * that waits for us. */
-int activation_settle(struct updater *u, const char *id, const struct state *s, bool running, bool wait);
+int activation_settle(struct updater *u, const char *id, const struct state *s, struct how how, bool wait);
 
 /* Removes staged versions beyond the active one, the previous one and `keep` (may be NULL), until two are left. */
 int activation_collect(struct updater *u, const char *id, const struct state *s, const char *keep);

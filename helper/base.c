@@ -20,6 +20,7 @@
 #define AGENT_UNIT   SR_UNIT_PREFIX AGENT ".service"
 #define AGENT_BINARY "/usr/bin/serviceradar-agent"
 #define RECOVER      "recover"
+#define DSH_STATE    "var/lib/systemd/deb-systemd-helper-enabled/" AGENT_UNIT ".dsh-also"
 #define ASIDE        ".single-package"
 
 static bool flag(struct json_object *o, const char *key)
@@ -224,8 +225,9 @@ static enum result removing(struct updater *u, struct json_object *out)
 		r = deactivate_all(u, out);
 	if (r == 0 && u->online && !running(u))
 		r = systemd_job(u, "StopUnit", "serviceradar.slice", true);
-	/* Debian keeps the links until the purge, to know what was disabled. systemctl leaves those of a masked unit. */
-	if (r == 0 && !policy_dpkg())
+	/* Debian keeps the links that it knows of until the purge, to know what was disabled; it does not know those that the single
+	 * package made of a unit that is masked. systemctl leaves those of a masked unit, too. */
+	if (r == 0 && (!policy_dpkg() || faccessat(u->rootfd, DSH_STATE, F_OK, 0) < 0))
 		r = units_disable(u, AGENT);
 	if (r == 0 && !policy_dpkg())
 		r = units_disable(u, RECOVER);

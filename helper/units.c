@@ -174,9 +174,11 @@ int units_sweep(struct updater *u)
 /* As systemctl does when it has removed the last link. */
 static int forget_empty(struct updater *u, const char *wanted_by)
 {
-	_cleanup_close_ int units = fs_open_dir(u->rootfd, SR_UNITS_RENDERED, true, NULL);
+	_cleanup_close_ int units = fs_open_dir(u->rootfd, SR_UNITS_RENDERED, true, &u->err);
 
-	if (units >= 0 && unlinkat(units, wanted_by, AT_REMOVEDIR) < 0 && errno != ENOENT && errno != ENOTEMPTY && errno != EEXIST)
+	if (units < 0)
+		return units;
+	if (unlinkat(units, wanted_by, AT_REMOVEDIR) < 0 && errno != ENOENT && errno != ENOTEMPTY && errno != EEXIST && errno != EROFS)
 		return error_set(&u->err, -errno, SR_UNITS_RENDERED "/%s: %s", wanted_by, strerror(errno));
 	return 0;
 }
@@ -199,8 +201,8 @@ static int link_by_hand(struct updater *u, const char *name, const char *wanted_
 	(void)snprintf(target, sizeof(target), "%s/%s", rendered ? SR_UNITS_RENDERED : SR_UNITS_PACKAGED, name);
 	if (on)
 		return fs_symlink_atomic(dir, name, target, &u->err);
-	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
-		return 0; /* a read-only file system would not say so when asked to remove it */
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT) /* a read-only file system would not say so */
+		return forget_empty(u, wanted_by);
 	if (unlinkat(dir, name, 0) < 0 && errno != ENOENT)
 		return error_set(&u->err, -errno, "%s/%s: %s", path, name, strerror(errno));
 	return forget_empty(u, wanted_by);
