@@ -28,16 +28,13 @@ if [ -n "$(find "pool/$suite/main" -name '*.dsc' -print -quit)" ]; then
 fi
 find "$dist" -type f -exec gzip -9nk {} + -exec xz -k {} +
 
-until=''
-[ -z "$VALID_DAYS" ] || until=$(LC_ALL=C date -u -d "+$VALID_DAYS days" '+%a, %d %b %Y %H:%M:%S UTC')
-describe() { echo "-o APT::FTPArchive::Release::$1=$2"; }
 # Made elsewhere: what lies in the folder is listed.
 release=$(mktemp)
 trap 'rm -f "$release"' EXIT
 apt-ftparchive "${options[@]}" -o APT::FTPArchive::DoByHash=true -o APT::FTPArchive::Release::Origin=ServiceRadar \
 	-o APT::FTPArchive::Release::Label=ServiceRadar -o "APT::FTPArchive::Release::Suite=$suite" \
 	-o "APT::FTPArchive::Release::Codename=$suite" -o 'APT::FTPArchive::Release::Architectures=amd64 arm64' \
-	-o "APT::FTPArchive::Release::Components=${components[*]}" -o "APT::FTPArchive::Release::Valid-Until=$until" \
+	-o "APT::FTPArchive::Release::Components=${components[*]}" -o "APT::FTPArchive::Release::ValidTime=$((${VALID_DAYS:-0} * 86400))" \
 	-o "APT::FTPArchive::Release::Description=ServiceRadar for $suite" release "$dist" >"$release"
 cp "$release" "$dist/Release"
 sign() { gpg --batch --yes --quiet --local-user "$FINGERPRINT" --digest-algo SHA512 "$@"; }
