@@ -43,7 +43,7 @@ CFLAGS  ?= -O2 -g
 SR_CPPFLAGS := -I. -I$(BUILD) -D_GNU_SOURCE -DSR_VERSION='"$(VERSION)"' \
                $(if $(findstring _FORTIFY_SOURCE,$(CPPFLAGS) $(CFLAGS)),,$(if $(findstring -O0,$(CFLAGS))$(SANITIZE),,-D_FORTIFY_SOURCE=2))
 SR_CFLAGS   := -std=gnu17 -Wall -Wextra -Wshadow -Wconversion -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes \
-               -Wvla -fstack-protector-strong -fPIE -ffunction-sections -fdata-sections $(if $(WERROR),-Werror)
+               -Wvla -fstack-protector-strong -ffile-prefix-map=$(CURDIR)=. -fPIE -ffunction-sections -fdata-sections $(if $(WERROR),-Werror)
 SR_LDFLAGS  := -pie -Wl,--as-needed,--gc-sections -Wl,-z,relro,-z,now,-z,noexecstack
 ifneq ($(SANITIZE),)
 SR_CFLAGS  += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
