@@ -56,7 +56,7 @@ need-tool = $(if $(shell PATH="$$PATH:/usr/sbin:/sbin" command -v $(1)),,$(error
 need-pkg = $(if $(shell $(PKG_CONFIG) --exists $(1) && echo y),,$(error the library $(1) is missing: apt install $(2), or dnf install $(3)))
 
 # Targets that build nothing need nothing.
-ifneq ($(filter-out clean help deps demo check deb rpm keyring repo sbom lint ci,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out clean help deps demo check deb rpm keyring repo lint ci,$(or $(MAKECMDGOALS),all)),)
 $(call need-tool,$(CC),$(CC),$(CC))
 $(call need-tool,$(PKG_CONFIG),pkg-config,pkgconf-pkg-config)
 $(call need-tool,$(CLANG),clang,clang)

@@ -3,6 +3,8 @@
 SOURCE_DATE_EPOCH ?= $(shell dpkg-parsechangelog -STimestamp 2>/dev/null || date -r debian/changelog +%s)
 JOBS ?= $(shell nproc)
 tar_reproducible = tar --sort=name --owner=0 --group=0 --numeric-owner --mode=go=rX,u+rw --mtime=@$(SOURCE_DATE_EPOCH) -cf -
+# Beside each package what is in it and what it needs, as SPDX.
+SBOM = SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) mk/sbom.py
 RPMLOAD = $(if $(findstring %,$(shell rpm -E '%_unitdir')),--nodeps --load=$(CURDIR)/rpm/macros.elsewhere)
 RPMFLAGS = $(RPMLOAD) --define "use_source_date_epoch_as_buildtime 1" --define "clamp_mtime_to_source_date_epoch 1" --define "_buildhost localhost"
 # The source package carries the spec as it was expanded: without a folder or a number of this machine in it.
@@ -19,6 +21,7 @@ deb:
 		DEB_BUILD_OPTIONS="nocheck parallel=$(JOBS)" DEB_BUILD_PROFILES=nocheck \
 		dpkg-buildpackage -us -uc $(if $(V),,> ../build.log 2>&1 || { tail -n 40 ../build.log >&2; exit 1; })
 	$(Q)rm -rf $(BUILD)/deb/serviceradar-$(VERSION)
+	$(Q)$(SBOM) $$(ls $(BUILD)/deb/*.deb | grep -v -e -dbgsym_)
 	@ls $(BUILD)/deb/*.deb
 
 ## rpm: build the RPM packages into build/rpm
@@ -33,6 +36,7 @@ rpm:
 	$(Q)cd $(BUILD)/rpm/top && SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) rpmbuild $(RPMFLAGS) \
 		--define "_topdir ." --define "_smp_mflags %{nil}" -bs ../$(RPMSPEC) >>../build.log 2>&1
 	$(Q)cd $(BUILD)/rpm && mv top/RPMS/*/*.rpm top/SRPMS/*.rpm . && rm -rf top serviceradar-$(VERSION)
+	$(Q)$(SBOM) $$(ls $(BUILD)/rpm/*.rpm | grep -v -e '\.src\.rpm' -e -debug)
 	@ls $(BUILD)/rpm/*.rpm
 
 ## demo: install into a throw-away container, watch real connections (HOST=1: on this host)
