@@ -31,6 +31,8 @@ at_once deb:tests/package/life.bats rpm:tests/package/life.bats
 at_once deb:tests/package/bundle.bats rpm:tests/package/bundle.bats
 at_once deb:tests/package/offline.bats rpm:tests/package/offline.bats
 at_once deb:tests/package/repo.bats rpm:tests/package/repo.bats
+at_once deb:tests/package/verify.bats rpm:tests/package/verify.bats
+at_once deb:tests/package/image.bats rpm:tests/package/image.bats any:tests/package/proof.bats
 at_once deb:tests/package/deb.bats any:tests/package/lint.bats any:tests/package/publish.bats
 for file in tests/live/*.bats; do tests/lib/bats.sh "$results" "$file" || failed=1; done
 
