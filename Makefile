@@ -17,8 +17,8 @@ include systemd/systemd.mk
 include man/man.mk
 include mk/bundle.mk
 include mk/package.mk
-include mk/repo.mk
 include mk/lint.mk
+include mk/repo.mk
 include tests/tests.mk
 include tests/fuzz/fuzz.mk
 

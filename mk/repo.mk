@@ -23,3 +23,5 @@ repo:
 		$(if $(wildcard $(BUILD)/keyring/*.gpg),--keyring $(BUILD)/keyring)
 
 .PHONY: keyring repo
+
+LINT_SHELL += $(wildcard mk/repo/*.sh) tests/package/repo.bash tests/package/proof.bash
