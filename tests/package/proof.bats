@@ -24,8 +24,8 @@ teardown() { :; }
 		cd "$tree"
 		umask 077
 		unset BUILD
-		exec env -u MAKEFLAGS -u MAKELEVEL -u SOURCE_DATE_EPOCH -u WERROR TZ=Pacific/Kiritimati LC_ALL=C.UTF-8 LANG=de_DE.UTF-8 HOME=/nonexistent \
-			USER=another XDG_CACHE_HOME=/nonexistent nice faketime -f '+500d' make -s deb rpm bundle JOBS=1
+		exec env -u MAKEFLAGS -u MAKELEVEL -u SOURCE_DATE_EPOCH -u WERROR TZ=Pacific/Kiritimati LC_ALL=C.UTF-8 LANG=de_DE.UTF-8 HOME=$WORK/home \
+			USER=another XDG_CACHE_HOME=$WORK/cache nice faketime -f '+500d' make -s deb rpm bundle JOBS=1
 	) >"$WORK/build.log" 2>&1 || { tail -n 40 "$WORK/build.log"; return 1; }
 	for file in "$TOP"/build/deb/*.deb "$TOP"/build/deb/*.spdx.json "$TOP"/build/deb/*.dsc "$TOP"/build/deb/*.tar.* "$TOP"/build/rpm/*.rpm \
 		"$TOP"/build/rpm/*.spdx.json "$TOP"/build/bundle/*.tar.gz; do
