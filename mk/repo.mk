@@ -24,4 +24,10 @@ repo:
 
 .PHONY: keyring repo
 
-LINT_SHELL += $(wildcard mk/repo/*.sh) tests/package/repo.bash tests/package/proof.bash
+LINT_SHELL += $(wildcard mk/repo/*.sh) tests/package/repo.bash tests/package/proof.bash tests/proof/common.bash
+
+## check-proof: piuparts, autopkgtest, images and sizes against the distribution itself: needs its package sources (as root)
+check-proof: deb
+	$(Q)tests/lib/bats.sh $(BUILD)/proof tests/proof/deb.bats
+
+.PHONY: check-proof
