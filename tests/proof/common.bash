@@ -3,6 +3,7 @@
 # own with nothing in it, so what is needed is fetched by chroot first.
 # shellcheck shell=bash
 
+# shellcheck source=tests/package/common.bash
 source "$BATS_TEST_DIRNAME/../package/common.bash"
 
 # mount_minimal: an overlay on it as $ROOT, which knows the repository $REPO of the packages under test too.
