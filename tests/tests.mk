@@ -37,13 +37,22 @@ LINT_SRCS += tests/crash/syscalls.c
 check-unit: $(UNIT_TESTS)
 	$(Q)tests/lib/unit.sh $(BUILD)/check $(UNIT_TESTS)
 
-.PHONY: check-unit
+unit-tests: $(UNIT_TESTS)
+
+.PHONY: check-unit unit-tests
 
 ## check-crash: the updater killed at, and failed by, every one of its system calls (as root)
 check-crash: $(BUILD)/helper/agent-updater $(SYSCALLS)
 	$(Q)tests/crash/crash --build $(BUILD) $(CRASHFLAGS)
 
 .PHONY: check-crash
+
+## check-arm64: packages and bundle for arm64, and their programs under emulation (as root)
+check-arm64:
+	$(Q)$(MAKE) --no-print-directory WERROR=1 ARCH=arm64 all bundle unit-tests deb
+	$(Q)bats tests/package/arm64.bats
+
+.PHONY: check-arm64
 
 ## check: install what is needed, build with both compilers, run every test (as root)
 check: deps
@@ -53,6 +62,7 @@ check: deps
 	$(Q)$(MAKE) --no-print-directory deb
 	$(Q)$(MAKE) --no-print-directory rpm
 	$(Q)$(MAKE) --no-print-directory WERROR=1 $(BUILD)/tests/ipc-client $(BUILD)/tests/syscalls bundle
+	$(Q)$(MAKE) --no-print-directory WERROR=1 ARCH=arm64 all bundle unit-tests deb
 	$(Q)tests/lib/check.sh $(BUILD)
 
 .PHONY: check
