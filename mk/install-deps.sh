@@ -4,10 +4,10 @@
 set -eu
 
 if command -v apt-get >/dev/null; then
-	want='apt-utils bats bpftool build-essential ca-certificates clang clang-tidy cppcheck createrepo-c curl dbus
+	want='apparmor apt-utils bats bpftool build-essential ca-certificates clang clang-tidy cppcheck createrepo-c curl dbus
 		debhelper dnf dpkg-dev fakeroot file gcc iproute2 libbpf-dev libcap-dev libcap2-bin libcmocka-dev libcurl4-openssl-dev libjson-c-dev libprotobuf-c-dev
 		libseccomp-dev libssl-dev libsystemd-dev libyaml-dev lintian llvm make mandoc minisign mmdebstrap netcat-openbsd
-		openssh-server pkg-config procps protobuf-c-compiler python3 qemu-user-static rpm rpmlint shellcheck strace systemd
+		openssh-server pkg-config procps protobuf-c-compiler python3 qemu-user-static rpm rpmlint selinux-policy-dev shellcheck strace systemd
 		systemd-container util-linux valgrind xz-utils zlib1g-dev zstd'
 	missing=''
 	for p in $want; do
@@ -31,7 +31,7 @@ if command -v apt-get >/dev/null; then
 elif command -v dnf >/dev/null; then
 	dnf -q -y install bats bpftool clang clang-tools-extra cppcheck createrepo_c curl dnf gcc iproute \
 		json-c-devel libbpf-devel libcurl-devel libcap-devel libcmocka-devel libseccomp-devel libyaml-devel llvm make mandoc minisign \
-		nmap-ncat openssl-devel pkgconf-pkg-config protobuf-c-compiler protobuf-c-devel python3 rpm-build rpmlint \
+		nmap-ncat openssl-devel pkgconf-pkg-config protobuf-c-compiler protobuf-c-devel python3 rpm-build rpmlint selinux-policy-devel \
 		ShellCheck strace systemd-container systemd-devel valgrind zlib-devel
 else
 	echo 'neither apt-get nor dnf is here: install what mk/config.mk names by hand' >&2
