@@ -6,9 +6,11 @@ set -eu
 if command -v apt-get >/dev/null; then
 	want='apparmor apt-utils bats bpftool build-essential ca-certificates clang clang-tidy cppcheck createrepo-c curl dbus
 		debhelper dnf dpkg-dev fakeroot file gcc iproute2 libbpf-dev libcap-dev libcap2-bin libcmocka-dev libcurl4-openssl-dev libjson-c-dev libprotobuf-c-dev
-		libseccomp-dev libssl-dev libsystemd-dev libyaml-dev lintian llvm make mandoc minisign mmdebstrap netcat-openbsd
+		libseccomp-dev libssl-dev libsystemd-dev libyaml-dev lintian llvm make man-db mandoc minisign mmdebstrap netcat-openbsd
 		openssh-server pkg-config procps protobuf-c-compiler python3 qemu-user-static rpm rpmlint selinux-policy-dev shellcheck strace systemd
 		systemd-container util-linux valgrind xz-utils zlib1g-dev zstd'
+	# npm, of whatever package: others than the distribution's bring it too, and do not go with its own.
+	command -v npm >/dev/null || want="$want nodejs npm"
 	missing=''
 	for p in $want; do
 		case $(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null || :) in
@@ -30,8 +32,8 @@ if command -v apt-get >/dev/null; then
 	RUNLEVEL=1 apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends $missing
 elif command -v dnf >/dev/null; then
 	dnf -q -y install bats bpftool clang clang-tools-extra cppcheck createrepo_c curl dnf gcc iproute \
-		json-c-devel libbpf-devel libcurl-devel libcap-devel libcmocka-devel libseccomp-devel libyaml-devel llvm make mandoc minisign \
-		nmap-ncat openssl-devel pkgconf-pkg-config protobuf-c-compiler protobuf-c-devel python3 rpm-build rpmlint selinux-policy-devel \
+		json-c-devel libbpf-devel libcurl-devel libcap-devel libcmocka-devel libseccomp-devel libyaml-devel llvm make man-db mandoc minisign \
+		nmap-ncat nodejs-npm openssl-devel pkgconf-pkg-config protobuf-c-compiler protobuf-c-devel python3 rpm-build rpmlint selinux-policy-devel \
 		ShellCheck strace systemd-container systemd-devel valgrind zlib-devel
 else
 	echo 'neither apt-get nor dnf is here: install what mk/config.mk names by hand' >&2
