@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # What each add-on's payload holds beside its binary.
-DATA += $(BUILD)/addons/netprobe/addon.yaml
-INSTALL_HOOKS += install-addons
+ADDONS := netprobe
+DATA += $(ADDONS:%=$(BUILD)/addons/%/addon.yaml)
+INSTALL_HOOKS += $(ADDONS:%=install-addon-%)
 
-install-addons: $(BUILD)/addons/netprobe/addon.yaml
-	$(say) INSTALL addons
-	$(Q)$(INSTALL) -d $(DESTDIR)$(addonsdir)/netprobe
-	$(Q)$(INSTALL) -m 0644 $(BUILD)/addons/netprobe/addon.yaml addons/netprobe/config.schema.json $(DESTDIR)$(addonsdir)/netprobe/
+$(ADDONS:%=install-addon-%): install-addon-%: $(BUILD)/addons/%/addon.yaml
+	$(say) INSTALL addons/$*
+	$(Q)$(INSTALL) -d $(DESTDIR)$(addonsdir)/$*
+	$(Q)$(INSTALL) -m 0644 $(BUILD)/addons/$*/addon.yaml addons/$*/config.schema.json $(DESTDIR)$(addonsdir)/$*/
 
-.PHONY: install-addons
+.PHONY: $(ADDONS:%=install-addon-%)

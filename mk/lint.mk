@@ -13,7 +13,7 @@ CPPCHECK = cppcheck --quiet --std=c11 --enable=warning,portability,performance -
 	--suppress=normalCheckLevelMaxBranches -D_GNU_SOURCE '-DSR_VERSION="$(VERSION)"' -I. -I$(BUILD)
 
 ## lint: every linter, any finding fails
-lint: lint-shell lint-man lint-openspec lint-c lint-deb lint-rpm
+lint: lint-shell lint-man lint-docs lint-openspec lint-c lint-deb lint-rpm
 
 lint-shell:
 	$(say) LINT shell
@@ -27,6 +27,10 @@ lint-man:
 		said=$$(LC_ALL=C.UTF-8 MANWIDTH=80 man --warnings -l $$page 2>&1 >/dev/null); \
 		[ -z "$$said" ] || { echo "$$page: $$said" >&2; exit 1; }; \
 	done
+
+lint-docs:
+	$(say) LINT docs
+	$(Q)tests/lib/links.py *.md docs/*.md
 
 lint-openspec:
 	$(say) LINT openspec
@@ -50,4 +54,4 @@ lint-rpm:
 	$(Q)ls $(BUILD)/rpm/*.rpm >/dev/null 2>&1 || $(MAKE) rpm
 	$(Q)rpmlint --config rpm/serviceradar.rpmlintrc.toml $(BUILD)/rpm/*.rpm rpm/serviceradar.spec
 
-.PHONY: lint lint-shell lint-man lint-openspec lint-c lint-deb lint-rpm
+.PHONY: lint lint-shell lint-man lint-docs lint-openspec lint-c lint-deb lint-rpm

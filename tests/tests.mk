@@ -58,7 +58,7 @@ check-arm64:
 check: deps
 	$(Q)$(MAKE) --no-print-directory WERROR=1 CC=clang BUILD=$(BUILD)/clang all
 	$(Q)$(MAKE) --no-print-directory WERROR=1 all
-	$(Q)$(MAKE) --no-print-directory lint-shell lint-man lint-openspec lint-c
+	$(Q)$(MAKE) --no-print-directory lint-shell lint-man lint-docs lint-openspec lint-c
 	$(Q)$(MAKE) --no-print-directory deb
 	$(Q)$(MAKE) --no-print-directory rpm
 	$(Q)$(MAKE) --no-print-directory WERROR=1 $(BUILD)/tests/ipc-client $(BUILD)/tests/syscalls bundle
