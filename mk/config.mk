@@ -46,8 +46,8 @@ need-tool = $(if $(shell PATH="$$PATH:/usr/sbin:/sbin" command -v $(1)),,$(error
 # $(call need-pkg,PKG-CONFIG NAME,DEBIAN PACKAGE,FEDORA PACKAGE)
 need-pkg = $(if $(shell $(PKG_CONFIG) --exists $(1) && echo y),,$(error the library $(1) is missing: apt install $(2), or dnf install $(3)))
 
-# Targets that build nothing need nothing (debhelper asks for distclean and realclean, which are not there).
-ifneq ($(filter-out clean distclean realclean help deps demo check deb rpm lint ci,$(or $(MAKECMDGOALS),all)),)
+# Targets that build nothing need nothing.
+ifneq ($(filter-out clean help deps demo check deb rpm lint ci,$(or $(MAKECMDGOALS),all)),)
 $(call need-tool,$(CC),$(CC),$(CC))
 $(call need-tool,$(PKG_CONFIG),pkg-config,pkgconf-pkg-config)
 $(call need-tool,$(CLANG),clang,clang)

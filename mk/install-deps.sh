@@ -4,11 +4,13 @@
 set -eu
 
 if command -v apt-get >/dev/null; then
-	want='apparmor apt-utils bats bpftool build-essential ca-certificates clang clang-tidy cppcheck createrepo-c curl dbus
+	want='apt-utils bats bpftool build-essential ca-certificates clang clang-tidy cppcheck createrepo-c curl dbus
 		debhelper dnf dpkg-dev fakeroot file gcc iproute2 libbpf-dev libcap-dev libcap2-bin libcmocka-dev libcurl4-openssl-dev libjson-c-dev libprotobuf-c-dev
-		libseccomp-dev libssl-dev libsystemd-dev libyaml-dev lintian llvm make man-db mandoc minisign mmdebstrap netcat-openbsd
-		openssh-server pkg-config procps protobuf-c-compiler python3 qemu-user-static rpm rpmlint selinux-policy-dev shellcheck strace systemd
+		libseccomp-dev libssl-dev libsystemd-dev libyaml-dev lintian llvm make mandoc minisign mmdebstrap netcat-openbsd
+		openssh-server pkg-config procps protobuf-c-compiler python3 rpm rpmlint shellcheck strace systemd
 		systemd-container util-linux valgrind xz-utils zlib1g-dev zstd'
+	# The other architecture, the policies, the manuals.
+	want="$want apparmor man-db qemu-user-static selinux-policy-dev"
 	# npm, of whatever package: others than the distribution's bring it too, and do not go with its own.
 	command -v npm >/dev/null || want="$want nodejs npm"
 	missing=''
@@ -32,9 +34,10 @@ if command -v apt-get >/dev/null; then
 	RUNLEVEL=1 apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends $missing
 elif command -v dnf >/dev/null; then
 	dnf -q -y install bats bpftool clang clang-tools-extra cppcheck createrepo_c curl dnf gcc iproute \
-		json-c-devel libbpf-devel libcurl-devel libcap-devel libcmocka-devel libseccomp-devel libyaml-devel llvm make man-db mandoc minisign \
-		nmap-ncat nodejs-npm openssl-devel pkgconf-pkg-config protobuf-c-compiler protobuf-c-devel python3 rpm-build rpmlint selinux-policy-devel \
+		json-c-devel libbpf-devel libcurl-devel libcap-devel libcmocka-devel libseccomp-devel libyaml-devel llvm make mandoc minisign \
+		nmap-ncat openssl-devel pkgconf-pkg-config protobuf-c-compiler protobuf-c-devel python3 rpm-build rpmlint \
 		ShellCheck strace systemd-container systemd-devel valgrind zlib-devel
+	dnf -q -y install man-db nodejs-npm selinux-policy-devel
 else
 	echo 'neither apt-get nor dnf is here: install what mk/config.mk names by hand' >&2
 	exit 1

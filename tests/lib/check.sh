@@ -27,11 +27,12 @@ at_once() {
 		cat "${logs[$i]}"
 	done
 }
+at_once any:tests/package/arm64.bats any:tests/package/policy.bats
+at_once deb:tests/package/docs.bats rpm:tests/package/docs.bats
 at_once deb:tests/package/life.bats rpm:tests/package/life.bats
 at_once deb:tests/package/bundle.bats rpm:tests/package/bundle.bats
-at_once deb:tests/package/docs.bats rpm:tests/package/docs.bats
 at_once deb:tests/package/offline.bats rpm:tests/package/offline.bats
-at_once deb:tests/package/deb.bats any:tests/package/lint.bats any:tests/package/arm64.bats any:tests/package/policy.bats
+at_once deb:tests/package/deb.bats any:tests/package/lint.bats
 for file in tests/live/*.bats; do tests/lib/bats.sh "$results" "$file" || failed=1; done
 
 tests/lib/summary "$results"/*.tap || failed=1
