@@ -127,6 +127,16 @@ permissions() { allowed -s "$1" -t "$1" -c "$2" | sed -n "s/^allow $1 $1:$2 //p"
 	[ "$output" = "" ]
 }
 
+@test "HV-1 AppArmor: netprobe's three capabilities and those to become its user, none for the agent, root's files for the updater" {
+	capabilities() {
+		apparmor_parser --skip-kernel-load --skip-cache --features-file /etc/apparmor.d/abi/3.0 --debug "$TOP/apparmor/serviceradar-$1" 2>/dev/null |
+			sed -n 's/^Capabilities: *//p' | xargs
+	}
+	[ "$(capabilities netprobe)" = "bpf net_raw perfmon setgid setpcap setuid" ]
+	[ "$(capabilities agent)" = "" ]
+	[ "$(capabilities updater)" = "chown dac_override dac_read_search fowner setfcap" ]
+}
+
 @test "AppArmor: what a profile names is in the packages, and what they run has a profile" {
 	local deb program
 	for deb in "$TOP"/build/deb/serviceradar-{agent,netprobe}_*.deb; do
