@@ -41,18 +41,18 @@ unit-tests: $(UNIT_TESTS)
 
 .PHONY: check-unit unit-tests
 
-## check-crash: the updater killed at, and failed by, every one of its system calls (as root)
-check-crash: $(BUILD)/helper/agent-updater $(SYSCALLS)
-	$(Q)tests/crash/crash --build $(BUILD) $(CRASHFLAGS)
-
-.PHONY: check-crash
-
 ## check-arm64: packages and bundle for arm64, and their programs under emulation (as root)
 check-arm64:
 	$(Q)$(MAKE) --no-print-directory WERROR=1 ARCH=arm64 all bundle unit-tests deb
 	$(Q)bats tests/package/arm64.bats
 
 .PHONY: check-arm64
+
+## check-crash: the updater killed at, and failed by, every one of its system calls (as root)
+check-crash: $(BUILD)/helper/agent-updater $(SYSCALLS)
+	$(Q)tests/crash/crash --build $(BUILD) $(CRASHFLAGS)
+
+.PHONY: check-crash
 
 ## check: install what is needed, build with both compilers, run every test (as root)
 check: deps
