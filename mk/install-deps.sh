@@ -6,9 +6,9 @@ set -eu
 if command -v apt-get >/dev/null; then
 	want='apt-utils bats bpftool build-essential ca-certificates clang clang-tidy cppcheck createrepo-c curl dbus
 		debhelper dnf dpkg-dev fakeroot file gcc iproute2 libbpf-dev libcap-dev libcap2-bin libcmocka-dev libcurl4-openssl-dev libjson-c-dev libprotobuf-c-dev
-		libseccomp-dev libssl-dev libsystemd-dev libyaml-dev lintian llvm make mandoc minisign mmdebstrap netcat-openbsd
-		openssh-server pkg-config procps protobuf-c-compiler python3 rpm rpmlint shellcheck strace systemd
-		systemd-container util-linux valgrind xz-utils zlib1g-dev zstd'
+		libseccomp-dev libssl-dev libsystemd-dev libyaml-dev lintian llvm make mandoc minisign mmdebstrap netcat-openbsd nfdump
+		openssh-server pkg-config procps protobuf-c-compiler python3 rpm rpmlint shellcheck softflowd strace systemd
+		systemd-container tcpdump util-linux valgrind xz-utils zlib1g-dev zstd'
 	missing=''
 	for p in $want; do
 		case $(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null || :) in
