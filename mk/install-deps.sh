@@ -8,7 +8,7 @@ if command -v apt-get >/dev/null; then
 		debhelper dnf dpkg-dev fakeroot file gcc iproute2 libbpf-dev libcap-dev libcap2-bin libcmocka-dev libcurl4-openssl-dev libjson-c-dev libprotobuf-c-dev
 		libseccomp-dev libssl-dev libsystemd-dev libyaml-dev lintian llvm make mandoc minisign mmdebstrap netcat-openbsd nfdump
 		openssh-server pkg-config procps protobuf-c-compiler python3 rpm rpmlint shellcheck softflowd strace systemd
-		systemd-container tcpdump util-linux valgrind xz-utils zlib1g-dev zstd'
+		systemd-container util-linux valgrind xz-utils zlib1g-dev zstd'
 	missing=''
 	for p in $want; do
 		case $(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null || :) in
