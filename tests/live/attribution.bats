@@ -90,8 +90,8 @@ assert (o["uid"], o["gid"]) == (12, 34), o
 received = some(eventKind=5, localPort=5304)
 assert len(some(eventKind=4, remotePort=5304)) == 500
 ack = [o["pingAck"] for o in lines if "pingAck" in o][-1]
-assert 64 <= len(received) <= 500 and len({o["remotePort"] for o in received}) == len(received)
-assert len(received) + int(ack["udpPeersSuppressed"]) >= 500, (len(received), ack["udpPeersSuppressed"])'
+assert 64 <= len(received) < 500 and len({o["remotePort"] for o in received}) == len(received)
+assert len(received) + int(ack["udpPeersSuppressed"]) >= told["ports"], (len(received), ack["udpPeersSuppressed"], told)'
 }
 
 @test "HV-6 ICMP echo, IPv4 and IPv6" {
