@@ -176,6 +176,7 @@ def older():
     accepted, _ = server.accept()
     pid = os.fork()  # shares all of them
     if pid == 0:
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG: it does not outlive a test that fails
         signal.pause()
     print(json.dumps({"pid": os.getpid(), "child": pid, "port": client.getsockname()[1]}), flush=True)
     sys.stdin.readline()
