@@ -526,11 +526,12 @@ static __always_inline int packet_peer(struct sk_buff___attribute *skb, struct p
 {
 	unsigned char *head = skb->head, *ip = head + skb->network_header, *transport = head + skb->transport_header;
 	__be16 ports[2];
-	__u8 header[40], protocol;
+	__u8 header[48], protocol;
+	bool read = false; /* the ports came with the IP header: what is behind it is 8 bytes at least for all three */
 
 	p->pad = 0;
 	if (skb->protocol == bpf_htons(ETH_P_IP)) {
-		if (bpf_probe_read_kernel(header, 20, ip) < 0)
+		if (bpf_probe_read_kernel(header, 28, ip) < 0)
 			return -1;
 		if ((header[6] & 0x1f) || header[7]) /* not the first fragment */
 			return -1;
@@ -540,8 +541,10 @@ static __always_inline int packet_peer(struct sk_buff___attribute *skb, struct p
 		__builtin_memset(p->local, 0, 12);
 		__builtin_memcpy(p->remote + 12, header + (outgoing ? 16 : 12), 4);
 		__builtin_memcpy(p->local + 12, header + (outgoing ? 12 : 16), 4);
+		read = header[0] == 0x45; /* no options */
+		__builtin_memcpy(ports, header + 20, sizeof(ports));
 	} else if (skb->protocol == bpf_htons(ETH_P_IPV6)) {
-		if (bpf_probe_read_kernel(header, 40, ip) < 0)
+		if (bpf_probe_read_kernel(header, 48, ip) < 0)
 			return -1;
 		protocol = header[6];
 		p->family = AF_INET6;
@@ -554,11 +557,14 @@ static __always_inline int packet_peer(struct sk_buff___attribute *skb, struct p
 				return -1;
 			protocol = fragment[0];
 			transport = ip + 48;
+		} else {
+			read = protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE || protocol == IPPROTO_ICMPV6;
+			__builtin_memcpy(ports, header + 40, sizeof(ports));
 		}
 	} else {
 		return -1;
 	}
-	if (bpf_probe_read_kernel(ports, sizeof(ports), transport) < 0)
+	if (!read && bpf_probe_read_kernel(ports, sizeof(ports), transport) < 0)
 		return -1;
 	p->remote_port = 0;
 	if (protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE) {
