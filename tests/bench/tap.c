@@ -47,7 +47,7 @@ static long packets = 60000;
 static pthread_t reader;
 static volatile bool reading;
 
-static void die(const char *what)
+__attribute__((noreturn)) static void die(const char *what)
 {
 	fprintf(stderr, "tap-bench: %s: %s\n", what, strerror(errno));
 	exit(EXIT_FAILURE);
