@@ -83,7 +83,8 @@ struct tap_interface {
 	__u32 probes;     /* how far from here an interface may be that belongs here */
 	__u32 pad[11];
 	__u32 inserts;
-	__u32 pad2[15];
+	__u32 answered;   /* some flow was ever answered: before, the other half of the table need not be looked at */
+	__u32 pad2[14];
 };
 enum {
 	TAP_IF_ETHERNET = 1,  /* frames begin with an Ethernet header */

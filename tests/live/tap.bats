@@ -298,27 +298,25 @@ for _ in range(10):
 @test "tap: a bridge and its port, each as the device counts" {
 	serve "$FAR" 4 0.0.0.0 7004
 	for options in "${TAPS[@]}"; do
-		pair near far
-		ip -n "$NS" link add bridge0 type bridge mcast_snooping 0
-		ip -n "$NS" link set near master bridge0
-		in_ns ethtool -K bridge0 tso off gso off >/dev/null
 		for device in bridge0 near; do
+			pair near far
+			ip -n "$NS" link add bridge0 type bridge mcast_snooping 0
+			ip -n "$NS" link set near master bridge0
+			in_ns ethtool -K bridge0 tso off gso off >/dev/null
 			# shellcheck disable=SC2086
 			start_tap $options
 			tap set "$device"
-			before=$(counted "$NS" "$device")
 			up "$FAR" far 10.9.0.2/24
 			up "$NS" near
-			ip -n "$NS" addr replace 10.9.0.1/24 dev bridge0
-			ip -n "$NS" link set bridge0 up
+			up "$NS" bridge0 10.9.0.1/24
 			in_ns python3 "$TRAFFIC" talk 4 10.9.0.2 7004 20
-			until_ok 10 counted_since "$before" "$device"
+			until_ok 10 counted_since "0 0" "$device"
 			tap walk
 			flow 'f["protocol"] == 17 and f["high_port"] == 7004 and f["packets"] == [20, 20]'
 			stop_tap
+			ip -n "$NS" link del near
+			ip -n "$NS" link del bridge0
 		done
-		ip -n "$NS" link del near
-		ip -n "$NS" link del bridge0
 	done
 }
 
