@@ -535,28 +535,22 @@ while n < 5000: n += len(s.recv(9000)) or 1 / 0'
 		up "$NS" near 10.9.0.1/24
 		up "$FAR" far 10.9.0.2/24
 		ip -n "$NS" neigh replace 10.9.0.2 lladdr "$(far cat /sys/class/net/far/address)" dev near
-		in_ns python3 -c '
-import socket
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.bind(("", 4000))
-for _ in range(20): s.sendto(b"mine", ("10.9.0.2", 9))'
-		tap walk
-		flow 'f["low_port"] == 4000 and f["packets"] == [20, 0]'
-		id=$(grep '"low_port": 4000' <<<"$output" | sed 's/.*"id": \([0-9]*\).*/\1/')
-		tap packets
-		in_ns python3 -c '
-import socket
+		send='import socket, sys
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.bind(("", 4001))
-for port in range(10000, 12000):
-    for _ in range(2): s.sendto(b"other", ("10.9.0.2", port)) # once is not enough: LRU keeps what came twice
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.bind(("", 4000))
-s.sendto(b"again", ("10.9.0.2", 9))'
+for port in range(*map(int, sys.argv[1:])): s.sendto(b"x", ("10.9.0.2", port))'
+		in_ns python3 -c "$send" 10000 12000
 		tap packets
-		has 'o.get("low_port") == 4000'
 		tap walk
-		flow "f['low_port'] == 4000 and f['packets'] == [1, 0] and f['state'] == 0 and f['id'] != $id"
+		# One that is not there any more, and the id that it had.
+		port=$(comm -23 <(seq 10000 11999) <(sed -n 's/.*"high_port": \(1[01][0-9]*\),.*/\1/p' "$BATS_TEST_TMPDIR/walk" | sort -n) | head -1)
+		id=$(sed -n "s/.*\"flow\": \([0-9]*\),.*\"high_port\": $port,.*/\1/p" "$BATS_TEST_TMPDIR/packets")
+		[ -n "$port" ] && [ -n "$id" ]
+		in_ns python3 -c "$send" "$port" $((port + 1))
+		tap packets
+		has "o.get('high_port') == $port and o['flow'] != $id"
+		tap walk
+		flow "f['high_port'] == $port and f['packets'] == [1, 0] and f['state'] == 0 and f['id'] != $id"
 		present=$(grep -c '"flow"' <<<"$output")
 		[ "$present" -le 256 ]
 		tap totals
