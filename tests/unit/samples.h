@@ -54,10 +54,10 @@ struct sample {
 	"\x00\x00\x00\x11" "curve25519-sha256" "\x00\x00\x00\x0b" "ssh-ed25519" "\x00\x00\x00\x0a" "aes128-ctr" "\x00\x00\x00\x0a" "aes128-ctr" \
 	"\x00\x00\x00\x0d" "hmac-sha2-256" "\x00\x00\x00\x0d" "hmac-sha2-256" "\x00\x00\x00\x04" "none" "\x00\x00\x00\x04" "none" ZEROS_4 ZEROS_4 \
 	"\x00\x00\x00\x00\x00"
-/* 1 + 16 + 139 bytes, and 4 of padding. */
+/* 1 + 16 + 127 bytes, and 7 of padding. */
 #define KEXINIT_PAYLOAD "\x14" X16 KEXINIT_LISTS
 #define KEXINIT_SIZE    (sizeof(KEXINIT_PAYLOAD) - 1)
-#define KEXINIT         "\x00\x00\x00\xa0\x07" KEXINIT_PAYLOAD "\x01\x02\x03\x04\x05\x06\x07"
+#define KEXINIT         "\x00\x00\x00\x98\x07" KEXINIT_PAYLOAD "\x01\x02\x03\x04\x05\x06\x07"
 
 #define NETBIOS_NAME "\x20" "EFEFEPFCEECACACACACACACACACACAAA" "\x00"
 #define DHCP_FIXED                                                                                                \
