@@ -111,7 +111,6 @@ static const struct sample samples[] = {
 	{ PROTOCOL_MQTT, "3.1.1", TCP, 1883, { FROM_CLIENT(MQTT_CONNECT), FROM_SERVER("\x20\x02\x00\x00") } },
 	{ PROTOCOL_MQTT, "3.1", TCP, 1884, { FROM_CLIENT("\x10\x10\x00\x06" "MQIsdp" "\x03\x02\x00\x3c\x00\x02" "ab") } },
 	{ PROTOCOL_MQTT, "5.0", TCP, 1883, { FROM_CLIENT("\x10\x12\x00\x04" "MQTT" "\x05\x02\x00\x3c\x00\x00\x05" "hello") } },
-	{ PROTOCOL_MQTT, "an old connection", TCP, 1883, { FROM_CLIENT("\xc0\x00"), FROM_SERVER("\xd0\x00") } },
 	{ PROTOCOL_BITTORRENT, "handshake", TCP, 6881, { FROM_CLIENT("\x13" "BitTorrent protocol" "\0\0\0\0\0\x10\0\x05" X16 "1234" "-TR2940-abcdefghijkl") } },
 	{ PROTOCOL_BITTORRENT, "DHT", UDP, 6881,
 	  { FROM_CLIENT("d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:aa1:y1:qe"), FROM_SERVER("d1:rd2:id20:mnopqrstuvwxyz123456e1:t2:aa1:y1:re") } },
