@@ -331,8 +331,10 @@ struct classify_result classify_packet(struct classifier *c, struct classify_flo
 	bool tcp = p->protocol == IPPROTO_TCP, syn = tcp && (p->tcp_flags & PACKET_SYN), payload, last;
 	struct classify_flow *f = *flow;
 
-	if ((!tcp && p->protocol != IPPROTO_UDP) || (f && f->tcp != tcp))
+	if ((!tcp && p->protocol != IPPROTO_UDP) || (f && f->tcp != tcp)) {
+		classify_forget(c, flow);
 		return result;
+	}
 	result.state = CLASSIFY_GOING;
 	payload = p->payload.size && !p->fragment_offset && !(tcp && padding_only(p));
 	if (p->fragment_offset || (!payload && !syn)) {
