@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* objs: netprobe/classify.c netprobe/stream.c netprobe/pool.c netprobe/dissect */
-/* Packets of two flows through everything: each behind flags, a step of the sequence number and a length. Nothing is kept in the end, a
- * flow never has more than its share, and a protocol that is known stays known. */
+/* Packets of two flows through everything: each behind flags, a step of the sequence number and a length. Nothing is kept in
+ * the end, a flow never has more than its share, and a protocol that is known stays known. */
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -14,7 +14,9 @@ static struct classifier *classifier;
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const uint16_t ports[] = { 40001, 21, 25, 53, 80, 123, 137, 443, 443, 1883, 3389, 3478, 5060, 5353, 6881, 11211 };
+	static const uint16_t ports[] = {
+		40001, 21, 25, 53, 80, 123, 137, 443, 443, 1883, 3389, 3478, 5060, 5353, 6881, 11211
+	};
 	struct classify_flow *kept[FLOWS] = { NULL, NULL };
 	enum protocol known[FLOWS] = { PROTOCOL_UNKNOWN, PROTOCOL_UNKNOWN };
 	bool done[FLOWS] = { false, false };
@@ -32,7 +34,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		struct packet p = {
 			.family = AF_INET,
 			.protocol = data[1] & 0x80 ? IPPROTO_UDP : IPPROTO_TCP,
-			.tcp_flags = data[0] & 4 ? PACKET_SYN : data[0] & 8 ? PACKET_ACK : PACKET_ACK | PACKET_PSH,
+			.tcp_flags = data[0] & 4   ? PACKET_SYN
+				     : data[0] & 8 ? PACKET_ACK
+						   : PACKET_ACK | PACKET_PSH,
 			.sequence = next[flow][direction] + (uint32_t)(int32_t)(int16_t)(data[2] << 8 | data[3]),
 			.acknowledgement = next[flow][!direction],
 		};

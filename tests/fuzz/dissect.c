@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* objs: netprobe/dissect */
 /* One dissector: the program's name says which (dissect-tls, …). Two bytes choose transport, ports and what was seen; then come
- * pieces, each behind a direction and a length: segments of two streams, or datagrams. Every span is memory of exactly its size. */
+ * pieces, each behind a direction and a length: segments of two streams, or datagrams. Every span is memory of exactly its
+ * size. */
 #include "netprobe/dissect/dissect.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -69,8 +70,9 @@ static uint8_t *copy_of(const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const uint16_t ports[] = { 40001, 21, 22, 25, 53, 67, 69, 80, 123, 137, 138, 139, 161, 389, 443, 445, 514, 546, 554, 853, 1883, 1900,
-					  3306, 3389, 3478, 5060, 5353, 5355, 5432, 6379, 6881, 11211 };
+	static const uint16_t ports[] = { 40001, 21,   22,   25,   53,   67,   69,   80,   123,  137,  138,
+					  139,   161,  389,  443,  445,  514,  546,  554,  853,  1883, 1900,
+					  3306,  3389, 3478, 5060, 5353, 5355, 5432, 6379, 6881, 11211 };
 	struct dissect_earlier earlier[PIECES];
 	uint8_t *stream[2] = { NULL, NULL };
 	size_t used[2] = { 0, 0 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fuzz_seeds DIR: writes the samples of the unit tests as inputs of the fuzzers, DIR/dissect-PROTOCOL/NAME and DIR/classify/NAME. */
+/* fuzz_seeds DIR: writes the samples of the unit tests as inputs of the fuzzers, DIR/dissect-PROTOCOL/NAME and
+ * DIR/classify/NAME. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -77,7 +78,8 @@ int main(int argc, char **argv)
 
 		for (unsigned n = 0; n < 2; n++) {
 			quic_build(versions[i], "abcdefgh", "abcdefgh", (uint16_t)n, frames,
-				   quic_crypto(frames, n * 50, hello + n * 50, n ? sizeof(hello) - 51 : 50), packets[n], sizeof(packets[n]));
+				   quic_crypto(frames, n * 50, hello + n * 50, n ? sizeof(hello) - 51 : 50), packets[n],
+				   sizeof(packets[n]));
 			s.packets[n].bytes = (const char *)packets[n];
 			s.packets[n].size = sizeof(packets[n]);
 		}

@@ -72,7 +72,8 @@ static void every_order_of_three_segments(void **state)
 
 				if (i == answer)
 					flow_send(&f, 1, SERVER_HELLO_TLS, sizeof(SERVER_HELLO_TLS) - 1);
-				flow_packet(&f, 0, PACKET_ACK, f.next[0] + (uint32_t)from[part], &RECORD[from[part]], from[part + 1] - from[part]);
+				flow_packet(&f, 0, PACKET_ACK, f.next[0] + (uint32_t)from[part], &RECORD[from[part]],
+					    from[part + 1] - from[part]);
 			}
 			expect_hello(&f);
 			flow_end(&f);
@@ -235,8 +236,8 @@ static void records_without_a_beginning(void **state)
 
 /* ---- DTLS ---- */
 
-#define DTLS_BODY    "\xfe\xfd" RANDOM_32 "\x00\x00" HELLO_REST
-#define DTLS_BYTES   (sizeof(DTLS_BODY) - 1)
+#define DTLS_BODY  "\xfe\xfd" RANDOM_32 "\x00\x00" HELLO_REST
+#define DTLS_BYTES (sizeof(DTLS_BODY) - 1)
 
 /* One record with [from, to) of the hello. */
 static size_t dtls_part(uint8_t *out, size_t from, size_t to)
