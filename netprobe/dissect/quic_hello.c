@@ -129,6 +129,7 @@ enum quic_hello quic_hello(const struct dissect_input *in)
 	h.size = 0;
 	h.opened = false;
 	memset(h.have, 0, sizeof(h.have));
+	memset(h.bytes, 0, HEADER);
 	for (unsigned i = 0; i < in->earlier_count; i++)
 		if (in->earlier[i].direction == in->direction)
 			datagram(&h, in->earlier[i].bytes, &first);

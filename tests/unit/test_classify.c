@@ -45,7 +45,7 @@ static void hv_21_the_budget_can_be_one(void **state)
 	flow_end(&f);
 }
 
-static void hv_11_nothing_is_kept_of_a_flow_that_is_known(void **state)
+static void nothing_is_kept_of_a_flow_that_is_known(void **state)
 {
 	struct flow f;
 
@@ -302,7 +302,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sixteen_packets_and_no_more),
 		cmocka_unit_test(hv_21_the_budget_can_be_one),
-		cmocka_unit_test(hv_11_nothing_is_kept_of_a_flow_that_is_known),
+		cmocka_unit_test(nothing_is_kept_of_a_flow_that_is_known),
 		cmocka_unit_test(packets_without_payload_do_not_count),
 		cmocka_unit_test(other_transports_are_not_looked_at),
 		cmocka_unit_test(a_gap_that_stays),
