@@ -16,6 +16,12 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c tests/fuzz/fuzz.h $(LIB_SRCS) $(wildcard lib/*.h
 	$(Q)$(CLANG) -g -O1 -std=gnu17 $(SR_CPPFLAGS) -U_FORTIFY_SOURCE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
 		-o $@ $< $(call fuzz_srcs,$<) $(LIB_SRCS) $(call cflags,$(FUZZ_LIBS)) $(call libs,$(FUZZ_LIBS))
 
+## fuzz: each libFuzzer target for FUZZ_SECONDS (600)
+fuzz: $(FUZZERS)
+	$(Q)tests/fuzz/run $(FUZZ_SECONDS) $(FUZZERS)
+
+.PHONY: fuzz
+
 # A dissector's fuzzer is told by its name.
 .SECONDARY: $(BUILD)/fuzz/dissect
 $(BUILD)/fuzz/dissect-%: $(BUILD)/fuzz/dissect
@@ -31,9 +37,4 @@ $(BUILD)/tests/fuzz_seeds: tests/lib/fuzz_seeds.c tests/unit/samples.h tests/uni
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(SR_CPPFLAGS) $(SR_CFLAGS) $(CFLAGS) $(SR_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(call libs,libcrypto)
 LINT_SRCS    += tests/lib/fuzz_seeds.c
-
-## fuzz: each libFuzzer target for FUZZ_SECONDS (600)
-fuzz: $(FUZZERS) $(BUILD)/fuzz/seeds
-	$(Q)tests/fuzz/run $(FUZZ_SECONDS) $(FUZZERS)
-
-.PHONY: fuzz
+fuzz: $(BUILD)/fuzz/seeds
