@@ -43,7 +43,8 @@ static float judge(struct span s, size_t missing, bool port)
 	method = (uint16_t)((type & 0x000f) | (type & 0x00e0) >> 1 | (type & 0x3e00) >> 2);
 	if (c.left < length)
 		return cookie == COOKIE && length % 4 == 0 ? 0.9F : 0;
-	walked = attributes((struct cursor){ c.at, length, false }, cookie != COOKIE, &count, &known);
+	walked = attributes((struct cursor){ c.at, length, false }, cookie != COOKIE, &count, &known) ||
+		 attributes((struct cursor){ c.at, length, false }, false, &count, &known);
 	if (cookie == COOKIE) {
 		if (length % 4 == 0 && walked)
 			return method <= 0x1ff ? 0.98F : 0.9F;
