@@ -261,6 +261,26 @@ static bool classify_segment(struct classifier *c, struct classify_flow *f, cons
 	return fresh;
 }
 
+/* A connection that is older than the capture: where its messages begin is not known, so that each segment may be the beginning
+ * of one. */
+static bool is_old(const struct classify_flow *f)
+{
+	return f->tcp && !f->protocol && !f->stream[0].whole && !f->stream[1].whole;
+}
+
+static bool classify_alone(struct classifier *c, struct classify_flow *f, const struct packet *p, unsigned direction, bool last,
+			   uint64_t off, handout_fn *handout, void *userdata)
+{
+	uint8_t first = p->payload.data[0];
+	struct dissect_input in;
+	uint64_t no = 0;
+	bool more;
+
+	input_of(&in, p, f, direction, last, handout, userdata);
+	in.stream[direction] = p->payload;
+	return ask(c, f, (c->first[FIRST_CLIENT][first] | c->first[FIRST_SERVER][first]) & ~off, &in, &no, &more);
+}
+
 /* Keeps a datagram for those that want to see it beside later ones. */
 static void keep_datagram(struct classifier *c, struct datagrams *d, struct span bytes, unsigned direction)
 {
@@ -362,7 +382,9 @@ struct classify_result classify_packet(struct classifier *c, struct classify_flo
 		off |= c->off;
 		result.fresh = tcp ? classify_segment(c, f, p, direction, last, off, handout, userdata)
 				   : classify_datagram(c, f, p, direction, last, off, handout, userdata);
-		if (!f->candidates || last)
+		if (f->packets > 1 && is_old(f))
+			result.fresh = classify_alone(c, f, p, direction, last, off, handout, userdata);
+		if ((!f->candidates && !is_old(f)) || last)
 			result.state = f->protocol ? CLASSIFY_DONE : CLASSIFY_UNKNOWN;
 	}
 	result.protocol = f->protocol;

@@ -62,7 +62,8 @@ enum dissect_answer dissect_ftp(const struct dissect_input *in, struct dissect_v
 	/* Turned away; one side only was captured; nothing more will come. */
 	if (port && whole && (code == 421 || code == 530) && !client.size)
 		return dissect_yes(v, 0.75F);
-	if (port && (command || (code && whole && !client.size)) && (in->packets >= 3 || in->last))
+	if (port && in->whole[command ? !server : server] && (command || (code && whole && !client.size)) &&
+	    (in->packets >= 3 || in->last))
 		return dissect_yes(v, 0.7F);
 	v->more = false;
 	return DISSECT_MORE;

@@ -48,7 +48,8 @@ enum dissect_answer dissect_ntp(const struct dissect_input *in, struct dissect_v
 	if (s.size + in->missing < HEADER || (s.size - HEADER) % 4 || stratum > STRATUM_MAX)
 		return DISSECT_NO;
 	if (port)
-		return poll >= -6 && poll <= 36 && precision <= 0 ? dissect_yes(v, s.size == HEADER ? 0.97F : 0.9F) : DISSECT_NO;
+		return poll >= -6 && poll <= 36 && precision <= 0 ? dissect_yes(v, s.size == HEADER ? 0.97F : 0.9F)
+								  : DISSECT_NO;
 	if (c.failed || mode != 4 || !stratum || stratum == STRATUM_MAX || precision >= 0 || precision < -32 ||
 	    sent < YEAR_2000)
 		return DISSECT_NO;

@@ -122,6 +122,28 @@ static void a_gap_that_stays(void **state)
 	flow_end(&f);
 }
 
+/* Older than the capture, and in the midst of an answer's body: the next request is one. */
+static void an_old_connection(void **state)
+{
+	struct flow f;
+
+	(void)state;
+	flow_begin(&f, true, 80);
+	assert_int_equal(flow_send(&f, 1, X64, 64), CLASSIFY_GOING);
+	assert_int_equal(flow_send(&f, 1, X64, 64), CLASSIFY_GOING);
+	assert_int_equal(flow_send(&f, 0, "GET / HTTP/1.1\r\n", 16), CLASSIFY_DONE);
+	assert_int_equal(f.result.protocol, PROTOCOL_HTTP);
+	assert_true(f.result.confidence < 0.95F);
+	flow_end(&f);
+	/* With its beginning seen, bytes within it are not one. */
+	flow_begin(&f, true, 80);
+	flow_syn(&f);
+	flow_send(&f, 1, X64, 64);
+	flow_send(&f, 0, "GET / HTTP/1.1\r\n", 16);
+	assert_int_equal(f.result.protocol, PROTOCOL_UNKNOWN);
+	flow_end(&f);
+}
+
 /* Bytes of many flows that never finish: 32 KiB each, 32 MiB in all, the rest refused and counted; all comes back. */
 static void memory_is_bounded(void **state)
 {
@@ -306,6 +328,7 @@ int main(void)
 		cmocka_unit_test(packets_without_payload_do_not_count),
 		cmocka_unit_test(other_transports_are_not_looked_at),
 		cmocka_unit_test(a_gap_that_stays),
+		cmocka_unit_test(an_old_connection),
 		cmocka_unit_test(memory_is_bounded),
 		cmocka_unit_test(as_many_flows_as_there_is_room_for),
 		cmocka_unit_test(no_allocation_for_each_packet),
