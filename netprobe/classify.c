@@ -351,7 +351,7 @@ struct classify_result classify_packet(struct classifier *c, struct classify_flo
 {
 	struct classify_result result = { .state = CLASSIFY_UNKNOWN };
 	bool tcp = p->protocol == IPPROTO_TCP, syn = tcp && (p->tcp_flags & PACKET_SYN), payload, last;
-	struct classify_flow *f = *flow;
+	struct classify_flow *f = *flow, alone;
 
 	if ((!tcp && p->protocol != IPPROTO_UDP) || (f && f->tcp != tcp)) {
 		classify_forget(c, flow);
@@ -368,10 +368,13 @@ struct classify_result classify_packet(struct classifier *c, struct classify_flo
 	}
 	if (!f) {
 		f = *flow = flow_new(c, tcp);
-		if (!f) {
+		if (!f) { /* no room: this packet alone decides */
 			c->refused++;
-			result.state = CLASSIFY_UNKNOWN;
-			return result;
+			if (!payload)
+				return result;
+			alone = (struct classify_flow){ .tcp = tcp, .candidates = UINT64_MAX };
+			f = &alone;
+			budget = 1;
 		}
 	}
 	if (syn)

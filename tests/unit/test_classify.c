@@ -195,6 +195,8 @@ static void as_many_flows_as_there_is_room_for(void **state)
 	struct packet p = {
 		.family = AF_INET, .protocol = IPPROTO_UDP, .payload = { (const uint8_t *)X64, 64 }, .payload_bytes = 64
 	};
+	struct packet http = { .family = AF_INET, .protocol = IPPROTO_TCP, .tcp_flags = PACKET_ACK | PACKET_PSH };
+	struct classify_flow *one = NULL;
 	unsigned going = 0;
 
 	(void)state;
@@ -203,6 +205,18 @@ static void as_many_flows_as_there_is_room_for(void **state)
 		going += classify_packet(c, &kept[i], &p, 0, 16, 0, NULL, NULL).state == CLASSIFY_GOING;
 	assert_int_equal(going, 65536);
 	assert_int_equal(classifier_totals(c).refused, FLOWS - 65536);
+	/* Then a flow is known by its first packet or not at all. */
+	http.payload = (struct span){ (const uint8_t *)"GET / HTTP/1.1\r\n", 16 };
+	assert_int_equal(classify_packet(c, &one, &http, 0, 16, 0, NULL, NULL).protocol, PROTOCOL_HTTP);
+	assert_null(one);
+	http.payload.size = 8;
+	assert_int_equal(classify_packet(c, &one, &http, 0, 16, 0, NULL, NULL).state, CLASSIFY_UNKNOWN);
+	assert_null(one);
+	http.payload.size = 0;
+	http.tcp_flags = PACKET_SYN;
+	assert_int_equal(classify_packet(c, &one, &http, 0, 16, 0, NULL, NULL).state, CLASSIFY_GOING);
+	assert_null(one);
+	assert_int_equal(classifier_totals(c).buffered_bytes, 0);
 	for (unsigned i = 0; i < FLOWS; i++)
 		classify_forget(c, &kept[i]);
 	assert_int_equal(classify_packet(c, &kept[0], &p, 0, 16, 0, NULL, NULL).state, CLASSIFY_GOING);

@@ -165,6 +165,51 @@ static void unknown_without_a_beginning(void **state)
 			play(&others[i], ports[port], false);
 }
 
+/* Flows of random bytes: one in a thousand may look like something by accident, on the port of it. */
+static void noise(void **state)
+{
+	enum { FLOWS = 1000, PACKETS = 6 };
+	uint32_t random = 1;
+	unsigned claimed = 0;
+
+	(void)state;
+	for (size_t port = 0; port < PORTS; port++) {
+		struct flow f;
+
+		flow_begin(&f, false, ports[port]);
+		for (unsigned n = 0; n < FLOWS; n++) {
+			f.result.state = CLASSIFY_GOING;
+			f.tcp = n & 1;
+			if (f.tcp)
+				flow_syn(&f);
+			for (unsigned i = 0; i < PACKETS; i++) {
+				uint8_t bytes[128];
+				size_t size;
+
+				for (unsigned b = 0; b < sizeof(bytes); b++) {
+					random = random * 1664525 + 1013904223;
+					bytes[b] = (uint8_t)(random >> 24);
+				}
+				size = 1 + bytes[127] % 127u;
+				if (n & 2)
+					bytes[0] &= 0x3f;
+				flow_send(&f, i & 1, bytes, size);
+			}
+			if (f.result.protocol) {
+				claimed++;
+				assert_false(f.tcp);
+				assert_int_not_equal(ports[port], 40001);
+			}
+			classify_forget(f.classifier, &f.kept);
+			f.next[0] += 1u << 20;
+			f.next[1] += 1u << 20;
+		}
+		assert_int_equal(f.handed_count, 0);
+		flow_end(&f);
+	}
+	assert_true(claimed <= PORTS * FLOWS / 1000);
+}
+
 /* DNS in form, on the port of DNSCrypt; and what only looks like DNS from afar. */
 static void not_dns(void **state)
 {
@@ -271,6 +316,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(unknown_on_every_port),
 		cmocka_unit_test(unknown_without_a_beginning),
+		cmocka_unit_test(noise),
 		cmocka_unit_test(not_dns),
 		cmocka_unit_test(ftp_and_smtp_are_told_apart),
 		cmocka_unit_test(an_old_connection_of_mqtt),
