@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "netprobe/dissect/quic_crypto.h"
 #include "netprobe/pool.h"
 #include "netprobe/stream.h"
 
@@ -77,6 +78,7 @@ int classifier_new(struct classifier **out, uint64_t off)
 		classifier_free(c);
 		return -ENOMEM;
 	}
+	quic_crypto_prepare();
 	for (unsigned i = 0; i < count; i++) {
 		c->table[d[i].protocol] = d[i];
 		if (d[i].tcp) {
