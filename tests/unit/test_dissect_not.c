@@ -297,6 +297,26 @@ static void ftp_and_smtp_are_told_apart(void **state)
 	}
 }
 
+/* Media that began without STUN: what keeps its path open later does not make it STUN. */
+static void media_with_stun_in_it(void **state)
+{
+	static const char rtcp[] = "\x80\xc9\x00\x01\xca\xfe\xba\xbe\x80\x00\x00\x05" X16;
+	struct flow f;
+
+	(void)state;
+	flow_begin(&f, false, 3478);
+	flow_send(&f, 0, rtcp, sizeof(rtcp) - 1);
+	flow_send(&f, 1, STUN_BINDING, sizeof(STUN_BINDING) - 1);
+	flow_send(&f, 0, STUN_BINDING, sizeof(STUN_BINDING) - 1);
+	assert_int_equal(f.result.protocol, PROTOCOL_UNKNOWN);
+	flow_end(&f);
+	flow_begin(&f, false, 3478);
+	flow_send(&f, 0, STUN_BINDING, sizeof(STUN_BINDING) - 1);
+	flow_send(&f, 0, rtcp, sizeof(rtcp) - 1);
+	assert_int_equal(f.result.protocol, PROTOCOL_STUN);
+	flow_end(&f);
+}
+
 /* Without its beginning a connection of MQTT is known by what both sides say in turn. */
 static void an_old_connection_of_mqtt(void **state)
 {
@@ -320,6 +340,7 @@ int main(void)
 		cmocka_unit_test(not_dns),
 		cmocka_unit_test(ftp_and_smtp_are_told_apart),
 		cmocka_unit_test(an_old_connection_of_mqtt),
+		cmocka_unit_test(media_with_stun_in_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
