@@ -62,7 +62,7 @@ static float judge(struct span s, size_t missing, bool port)
 static bool is_rtcp(struct span s)
 {
 	return s.size >= 8 && s.data[0] >> 6 == 2 && s.data[1] >= 200 && s.data[1] <= 207 &&
-	       ((s.data[2] << 8 | s.data[3]) + 1u) * 4 <= s.size;
+	       ((size_t)s.data[2] << 8 | s.data[3]) * 4 + 4 <= s.size;
 }
 
 enum dissect_answer dissect_stun(const struct dissect_input *in, struct dissect_verdict *v)
