@@ -8,6 +8,7 @@
 
 #include "lib/cleanup.h"
 #include "netprobe/fingerprint/banner.h"
+#include "netprobe/requests.h"
 
 typedef Serviceradar__Agent__Netprobe__V1__BannerMatch BannerMatch;
 
@@ -39,17 +40,10 @@ static void fill(const Serviceradar__Agent__Netprobe__V1__BannerObservation *o, 
 
 static int refuse(struct client *c, uint64_t sequence, size_t n)
 {
-	Serviceradar__Agent__Netprobe__V1__ErrorFrame error = SERVICERADAR__AGENT__NETPROBE__V1__ERROR_FRAME__INIT;
-	NetprobeFrame frame = SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__INIT;
 	char message[96];
 
 	(void)snprintf(message, sizeof(message), "observations: %zu in one batch, at most %u are answered", n, BANNERS_MAX);
-	error.code = lend("banner_batch_too_large");
-	error.message = message;
-	frame.sequence = sequence;
-	frame.payload_case = SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__PAYLOAD_ERROR;
-	frame.error = &error;
-	return client_append(c, &frame);
+	return requests_error(c, sequence, "banner_batch_too_large", message);
 }
 
 int banners_answer(struct client *c, const NetprobeFrame *request)
