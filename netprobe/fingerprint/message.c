@@ -72,8 +72,8 @@ void fingerprint_message(struct fuse_input *in, struct fingerprint_message *out)
 	m->hassh_server = lend(in->hassh_server);
 	m->ja4_match = lend_hint(in->ja4_hint, &out->ja4);
 	m->hassh_match = lend_hint(in->hassh_hint ? in->hassh_hint : in->hassh_server_hint, &out->hassh);
-	m->tcp_observed = *m->p0f_signature;
-	m->ja4_observed = *m->ja4;
+	m->tcp_observed = *m->p0f_signature != '\0';
+	m->ja4_observed = *m->ja4 != '\0';
 	m->hassh_observed = *m->hassh || *m->hassh_server;
 	m->ssh_observed = m->hassh_observed;
 	m->agreement_count = result.agreement_count;
