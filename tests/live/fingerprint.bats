@@ -3,6 +3,7 @@
 # Real clients over a link of their own, recorded: what netprobe reads of the capture is what p0f and tshark read of it.
 
 load common
+PATH=$PATH:/usr/sbin # p0f, sshd
 bats_require_minimum_version 1.5.0
 
 C=$NS-c
@@ -27,7 +28,7 @@ setup_file() {
 	echo $! >>servers
 	ip netns exec "$S" openssl s_server -quiet -dtls -accept 4434 -cert cert.pem -key key.pem >/dev/null 2>&1 3>&- </dev/null &
 	echo $! >>servers
-	ip netns exec "$S" "$(PATH=$PATH:/usr/sbin command -v sshd)" -D -e -p 22 -h "$PWD/host" -f /dev/null >/dev/null 2>&1 3>&- &
+	ip netns exec "$S" "$(command -v sshd)" -D -e -p 22 -h "$PWD/host" -f /dev/null >/dev/null 2>&1 3>&- &
 	echo $! >>servers
 	until_ok 10 ip netns exec "$S" sh -c '[ "$(ss -Hltn | wc -l)" -ge 2 ]'
 	record
@@ -72,6 +73,16 @@ says() { grep -Eq "^$1 +([1-9][0-9]*) +\\1 +100.00%$" <<<"$output"; }
 	says 'p0f name'
 	says JA4
 	says HASSH
+}
+
+@test "HV-15 SYNs as no stack sends them, and near misses: signatures and names as p0f tells them" {
+	command -v p0f >/dev/null || skip "p0f is not installed"
+	"$TOP/tests/compare/syns" 1 4000 "$BATS_TEST_TMPDIR/syns.pcap" /etc/p0f/p0f.fp
+	run -0 "$TOP/tests/compare/compare" --only p0f -v --netprobe "$NETPROBE" "$BATS_TEST_TMPDIR/syns.pcap"
+	echo "$output"
+	says 'p0f signature'
+	says 'p0f name'
+	[ "$(sed -n 's/^p0f signature *\([0-9]*\) .*/\1/p' <<<"$output")" -gt 4000 ]
 }
 
 # The signature of this kernel as this test sees it, named by a database of its own.
