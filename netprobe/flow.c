@@ -29,6 +29,7 @@ struct flow_table {
 	uint32_t block_count, fresh; /* flows of the last block that were never used: from this number on */
 	uint32_t unused;             /* list of used and ended ones, through `chain` */
 	uint32_t oldest[LISTS], newest[LISTS];
+	uint32_t round;
 	struct fragment_table *fragments;
 	struct flow_totals totals;
 };
@@ -204,7 +205,7 @@ static enum flow_end end_of(const struct flow *f)
 
 void flow_table_expire(struct flow_table *t, int64_t now_ns)
 {
-	if (now_ns <= t->now_ns) /* time may go back within a file: not for the table */
+	if (now_ns <= t->now_ns || t->options.kernel_counts) /* time may go back within a file: not for the table */
 		return;
 	t->now_ns = now_ns;
 	for (int i = 0; i < LISTS; i++) {
@@ -286,7 +287,7 @@ static bool sender_began(const struct packet *p, const struct flow_key *key, boo
 	return !(source && source < 1024 && destination >= 32768);
 }
 
-static struct flow *make(struct flow_table *t, const struct packet *p, const struct flow_key *key, uint32_t hash, bool from_low)
+static struct flow *make(struct flow_table *t, const struct flow_key *key, uint32_t hash, uint64_t id)
 {
 	struct flow *f = take(t);
 	uint32_t *bucket = &t->buckets[hash & t->bucket_mask];
@@ -297,9 +298,9 @@ static struct flow *make(struct flow_table *t, const struct packet *p, const str
 	f->hash = hash;
 	f->chain = *bucket;
 	*bucket = f->number;
-	f->first_ns = f->last_ns = f->reported_ns = p->time_ns;
-	f->began = sender_began(p, key, from_low) == from_low ? 0 : 1;
-	list_add(t, f, p->protocol == IPPROTO_TCP ? LIST_TCP : LIST_OTHER);
+	f->id = id;
+	f->round = t->round;
+	list_add(t, f, key->protocol == IPPROTO_TCP ? LIST_TCP : LIST_OTHER);
 	t->totals.made++;
 	if (++t->totals.flows > t->totals.peak)
 		t->totals.peak = t->totals.flows;
@@ -315,8 +316,17 @@ static bool is_reuse(const struct flow *f, const struct packet *p, unsigned send
 		return false;
 	if (f->syn && f->began == sender && f->syn_sequence == p->sequence)
 		return false;
-	return f->side[sender].packets || ((f->side[0].tcp_flags | f->side[1].tcp_flags) & ~opening) ||
+	return f->side[sender].tcp_flags || ((f->side[0].tcp_flags | f->side[1].tcp_flags) & ~opening) ||
 	       !(f->side[!sender].tcp_flags & PACKET_SYN);
+}
+
+/* The flow is its list's newest now. */
+static void touch(struct flow_table *t, struct flow *f, enum list list)
+{
+	if (f->newer || list != f->list) {
+		list_remove(t, f);
+		list_add(t, f, list);
+	}
 }
 
 static void count(struct flow_table *t, struct flow *f, const struct packet *p, unsigned sender)
@@ -324,8 +334,10 @@ static void count(struct flow_table *t, struct flow *f, const struct packet *p, 
 	struct flow_side *side = &f->side[sender];
 	enum list list = f->list;
 
-	side->packets++;
-	side->bytes += p->ip_bytes;
+	if (!t->options.kernel_counts) {
+		side->packets++;
+		side->bytes += p->wire_bytes;
+	}
 	side->tcp_flags |= p->tcp_flags;
 	if (p->time_ns > f->last_ns)
 		f->last_ns = p->time_ns;
@@ -338,13 +350,20 @@ static void count(struct flow_table *t, struct flow *f, const struct packet *p, 
 		if ((p->tcp_flags & PACKET_RST) || (f->side[0].tcp_flags & f->side[1].tcp_flags & PACKET_FIN))
 			list = LIST_CLOSING;
 	}
-	if (f->newer || list != f->list) {
-		list_remove(t, f);
-		list_add(t, f, list);
-	}
+	touch(t, f, list);
 }
 
-struct flow *flow_table_packet(struct flow_table *t, const struct packet *p, unsigned *direction)
+static void report_interval(struct flow_table *t, struct flow *f)
+{
+	if (f->last_ns - f->reported_ns <= FLOW_NS_ACTIVE)
+		return;
+	t->options.ended(t->options.userdata, f, FLOW_GOES_ON);
+	f->reported[0] = f->side[0];
+	f->reported[1] = f->side[1];
+	f->reported_ns = f->last_ns;
+}
+
+struct flow *flow_table_packet(struct flow_table *t, const struct packet *p, uint64_t id, unsigned *direction)
 {
 	uint16_t source_port = p->source_port, destination_port = p->destination_port;
 	struct flow_key key;
@@ -358,23 +377,61 @@ struct flow *flow_table_packet(struct flow_table *t, const struct packet *p, uns
 	from_low = key_with_ports(p, source_port, destination_port, &key);
 	hash = hash_key(&key, t->options.seed);
 	f = find(t, &key, hash);
-	if (f && is_reuse(f, p, !from_low)) {
+	if (f && f->id != id) {
+		flow_table_end(t, f, FLOW_END_EVICTED);
+		f = NULL;
+	} else if (f && is_reuse(f, p, !from_low)) {
 		flow_table_end(t, f, f->list == LIST_CLOSING ? end_of(f) : FLOW_END_REUSED);
 		f = NULL;
 	}
-	if (!f)
-		f = make(t, p, &key, hash, from_low);
-	if (!f)
-		return NULL;
+	if (!f) {
+		f = make(t, &key, hash, id);
+		if (!f)
+			return NULL;
+		f->first_ns = f->last_ns = f->reported_ns = p->time_ns;
+		f->began = sender_began(p, &key, from_low) == from_low ? 0 : 1;
+	}
 	count(t, f, p, !from_low);
 	*direction = (unsigned)!from_low ^ f->began;
-	if (f->last_ns - f->reported_ns > FLOW_NS_ACTIVE) {
-		t->options.ended(t->options.userdata, f, FLOW_GOES_ON);
-		f->reported[0] = f->side[0];
-		f->reported[1] = f->side[1];
-		f->reported_ns = f->last_ns;
-	}
+	report_interval(t, f);
 	return f;
+}
+
+struct flow *flow_table_counted(struct flow_table *t, const struct flow *counted)
+{
+	uint32_t hash = hash_key(&counted->key, t->options.seed);
+	struct flow *f = find(t, &counted->key, hash);
+
+	if (f && f->id != counted->id) {
+		flow_table_end(t, f, FLOW_END_EVICTED);
+		f = NULL;
+	}
+	if (!f) {
+		f = make(t, &counted->key, hash, counted->id);
+		if (!f)
+			return NULL;
+		f->reported_ns = counted->first_ns;
+		f->began = counted->began;
+	}
+	f->side[0] = counted->side[0];
+	f->side[1] = counted->side[1];
+	f->first_ns = counted->first_ns;
+	f->last_ns = counted->last_ns;
+	f->round = t->round;
+	touch(t, f, f->list);
+	report_interval(t, f);
+	return f;
+}
+
+void flow_table_round(struct flow_table *t)
+{
+	for (int i = 0; i < LISTS; i++)
+		for (struct flow *f = flow_at(t, t->oldest[i]), *next; f; f = next) {
+			next = flow_at(t, f->newer);
+			if (f->round != t->round)
+				flow_table_end(t, f, FLOW_END_EVICTED);
+		}
+	t->round++;
 }
 
 struct flow_totals flow_table_totals(const struct flow_table *t)
