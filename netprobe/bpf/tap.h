@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What the tap's kernel programs and the daemon share: flow keys, counters, and the packets that are handed up. */
+/* What the tap's kernel programs and the daemon share: flow keys, counters, and the packets that are handed up.
+ *
+ * The flow table has two halves for each interface, LRU hashes both: a flow begins among the `new` ones and moves to the
+ * `settled` ones when the other end has answered (TCP: when the handshake is complete), so that a flood of packets that
+ * nobody answers pushes out nothing but itself. In front of it each CPU has a direct-mapped cache of the flows that it
+ * counts: what is in the cache has to be added to what is in the table. */
 #pragma once
 
 #ifndef __bpf__
@@ -7,7 +12,8 @@
 #endif
 
 /* A flow: the two ends in canonical order (the lower address, then the lower port, is `low`), so that both directions
- * have one key. IPv4 as in the last four bytes, told by `family`. Ports in host order. */
+ * have one key. IPv4 as in the last four bytes, told by `family`. Ports in host order; 0 where there are none (neither
+ * TCP, UDP, UDP-Lite, SCTP nor DCCP; a fragment whose first one was not seen). */
 struct flow_key {
 	__u32 netns;      /* inode of the network namespace */
 	__u32 ifindex;
@@ -16,3 +22,126 @@ struct flow_key {
 	__u8 protocol, family;
 	__u8 pad[2];
 };
+
+/* What user space says of a flow. Packets of a classifying one are handed up, as far as the budget goes. */
+enum flow_state { FLOW_CLASSIFYING, FLOW_CLASSIFIED, FLOW_UNKNOWN };
+
+/* Directions, as index: from low to high, from high to low. */
+enum { FLOW_LOW_TO_HIGH, FLOW_HIGH_TO_LOW };
+
+/* An entry of the flow table. Only the kernel writes it. `seen` is in ticks (jiffies). */
+struct flow_value {
+	__u64 id;         /* never the same again, also when the flow comes back after it was evicted */
+	__u64 first_ns;   /* CLOCK_MONOTONIC */
+	__u64 packets[2], bytes[2];
+	__u64 seen[2];    /* last packet; 0: none in this direction */
+	__u32 tcp_flags[2]; /* all that were seen, or-ed */
+	__u32 copied;     /* packets with payload that were handed up, or would have been, had there been room */
+	__u8 state;       /* enum flow_state, as far as the kernel has looked; tap_verdict has the rest */
+	__u8 initiator;   /* the direction of the first packet, or of a SYN; against that of a SYN that is also ACK */
+	__u8 pad[2];
+};
+
+#define TAP_CACHE_BITS    10
+#define TAP_CACHE_ENTRIES (1u << TAP_CACHE_BITS) /* of each CPU */
+
+/* What a CPU has counted and not yet added to the table. Two cache lines. */
+struct tap_cache_entry {
+	struct flow_key key; /* ifindex 0: empty */
+	__u64 id;
+	__u32 sequence;   /* odd while the counters move to the table, or the entry to another flow */
+	__u32 epoch;      /* of the interface, when the entry of the table was last seen to be there */
+	__u64 packets[2], bytes[2];
+	__u32 seen[2];    /* ticks, their lower half */
+	__u32 inserts;    /* of the interface, as `epoch` */
+	__u8 tcp_flags[2];
+	__u8 quiet;       /* no packet of it has to be handed up any more */
+	__u8 settled;     /* the half of the table */
+	__u8 pad[16];
+};
+
+/* A watched interface, at a place that follows from its ifindex. The first cache line is the daemon's, the second the kernel's. */
+#define TAP_INTERFACE_SLOTS  256u
+#define TAP_INTERFACE_PROBES 4u
+struct tap_interface {
+	__u32 ifindex;    /* 0: none */
+	__u32 flags;      /* TAP_IF_* */
+	__u32 epoch;      /* raised when entries were deleted from the table: each CPU looks again */
+	__u32 recheck;    /* after so many insertions too: before LRU can have evicted a flow that is in the cache */
+	__u32 pad[12];
+	__u32 inserts;
+	__u32 pad2[15];
+};
+enum {
+	TAP_IF_ETHERNET = 1,  /* frames begin with an Ethernet header */
+	TAP_IF_LOOPBACK = 2,  /* each packet is sent and received here: received ones are not counted */
+	TAP_IF_RECEIVED_BY_SOCKET = 4, /* bonds, VLANs, …: the tracepoint sees their packets under the name of the interface below */
+};
+
+/* What the daemon says to the kernel at any time. */
+struct tap_control {
+	__u32 budget;     /* packets with payload handed up for each flow */
+	__u32 pad[15];
+};
+
+/* Counted where they happen; each CPU has its own. */
+struct tap_counters {
+	__u64 packets, bytes;           /* of watched interfaces, both directions, not IP included */
+	__u64 buffers;                  /* sk_buffs: with segmentation offload one holds many packets */
+	__u64 not_ip_packets, not_ip_bytes; /* ARP, …: in no flow */
+	__u64 malformed_packets, malformed_bytes; /* no whole IP header: in no flow */
+	__u64 inserted;                 /* flows */
+	__u64 settled;                  /* flows moved to the other half */
+	__u64 refused_packets, refused_bytes; /* the table took no flow: in no flow */
+	__u64 orphan_packets;           /* counted in the cache when the entry of the table was already gone */
+	__u64 orphan_bytes;
+	__u64 fragments;                /* later fragments whose first one is not known: counted without ports */
+	__u64 copied;                   /* records in the ring buffer */
+	__u64 lost;                     /* records that had no room there */
+	__u64 sequence;                 /* of flow ids */
+	__u64 wake_tick;
+	__u64 pad[6];
+};
+
+/* A packet that is handed up: one of two sizes, or several of the larger one after each other (`more`). */
+enum { TAP_RECORD_MORE = 1, TAP_RECORD_SYN = 2 };
+struct tap_record {
+	struct flow_key key;
+	__u64 flow;       /* its id */
+	__u64 time_ns;    /* CLOCK_MONOTONIC */
+	__u32 wire_bytes; /* with the link layer's header */
+	__u32 ip_bytes;   /* from the IP header on, before cutting */
+	__u16 size;       /* bytes behind this header */
+	__u16 offset;     /* of the first of them from the IP header */
+	__u16 cpu;
+	__u8 direction;
+	__u8 flags;       /* TAP_RECORD_* */
+};
+#define TAP_SMALL_RECORD 256u
+#define TAP_LARGE_RECORD 2048u
+#define TAP_SMALL_BYTES  (TAP_SMALL_RECORD - 80u)
+#define TAP_LARGE_BYTES  (TAP_LARGE_RECORD - 80u)
+#define TAP_RECORDS_MAX  4u /* for one packet: a merged one can be 64 KiB */
+
+/* The daemon's verdict on a flow, at the place `id` modulo the size of the array: id << 2 | enum flow_state. */
+typedef __u64 tap_verdict;
+
+#define TAP_FRAGMENTS 4096u /* datagrams whose ports are remembered */
+struct tap_fragment_key {
+	__u8 source[16], destination[16];
+	__u32 ifindex, id;
+	__u32 protocol, outgoing;
+};
+
+/* Place of a flow in the cache. The same on both sides. */
+static inline __u32 tap_cache_slot(const struct flow_key *key, __u64 seed)
+{
+	const __u64 *w = (const __u64 *)(const void *)key, k = 0x9e3779b97f4a7c15ull;
+	__u64 h = (w[2] ^ seed) * k;
+
+	h = ((h ^ h >> 32) + w[4]) * k;
+	h = ((h ^ h >> 32) + (w[5] ^ w[0])) * k;
+	if (key->family != 2 /* AF_INET */)
+		h = ((h ^ h >> 32) + (w[1] ^ w[3] << 1)) * k;
+	return (__u32)(h >> (64 - TAP_CACHE_BITS));
+}
