@@ -32,13 +32,14 @@ struct classify_result {
 int classifier_new(struct classifier **out, uint64_t off);
 void classifier_free(struct classifier *c);
 
-/* Looks at one packet of a flow. *flow is NULL before the first one; it is made when a packet with payload comes, and freed
- * and set to NULL when the state is no longer CLASSIFY_GOING. `direction` 0: from who began the flow. `budget`: packets with
+/* Looks at one packet of a flow: also at SYNs, of which it learns where the streams begin. *flow is NULL before the first one;
+ * it is made when something has to be kept, and freed and set to NULL when the state is no longer CLASSIFY_GOING. `fresh` may
+ * come a second time, for what follows in the same flow (STUN, then DTLS). `direction` 0: from who began the flow. `budget`: packets with
  * payload to look at, 1 to CLASSIFY_PACKETS. `off` as above, for this flow (its device's toggles), in addition. */
 struct classify_result classify_packet(struct classifier *c, struct classify_flow **flow, const struct packet *p, unsigned direction,
 				       unsigned budget, uint64_t off, handout_fn *handout, void *userdata);
 
-/* The flow has ended or is forgotten. */
+/* The flow has ended or is forgotten. *flow may be NULL. */
 void classify_forget(struct classifier *c, struct classify_flow **flow);
 
 struct classifier_totals {

@@ -15,7 +15,7 @@ $(BUILD)/netprobe/%.skel.h: $(BUILD)/netprobe/bpf/%.bpf.o
 
 .PRECIOUS: $(BUILD)/netprobe/bpf/%.bpf.o
 
-NETPROBE_SRCS := $(wildcard netprobe/*.c)
+NETPROBE_SRCS := $(wildcard netprobe/*.c netprobe/dissect/*.c netprobe/fingerprint/*.c)
 NETPROBE_PKGS := libbpf libcap libseccomp libsystemd libcrypto libprotobuf-c json-c
 
 $(call objs,$(NETPROBE_SRCS)): | $(SKELETONS) $(PROTO_H)

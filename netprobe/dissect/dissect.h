@@ -68,19 +68,72 @@ enum dissect_answer {
 	DISSECT_YES,   /* is, with the confidence set */
 };
 
-/* What a dissector sees of a flow: for TCP the stream of either direction from its start as far as it came without a gap
- * (the other may be empty); for UDP the datagram at hand in [direction]. Direction 0 is from who began the flow. */
+/* A datagram that came before the one at hand. */
+struct dissect_earlier {
+	struct span bytes;
+	unsigned direction;
+};
+
+#define DISSECT_EARLIER_MAX 15u
+
+/* What a dissector sees of a flow. TCP: of each direction the stream from its start as far as it came without a gap (either
+ * may be empty). UDP: the datagram at hand in stream[direction], and those before it as far as they were kept: none was kept
+ * before a dissector asked for more. Direction 0 is from who began the flow; when its beginning was not seen, it may be either. */
 struct dissect_input {
 	struct span stream[2];
-	unsigned direction;     /* of the packet at hand */
+	unsigned direction;     /* of the packet at hand, which has a payload */
+	size_t offset;          /* TCP: where the packet at hand begins in stream[direction] */
 	bool tcp;               /* else UDP */
-	bool whole;             /* no packet before the first one seen: the streams begin where the connection began */
+	bool whole[2];          /* TCP: the SYN was seen: the stream begins where the connection began */
+	bool last;              /* nothing more will be shown: an answer of DISSECT_MORE is one of DISSECT_NO */
 	uint16_t port[2];       /* of the two ends: [0] of who began */
 	unsigned packets;       /* with payload, seen so far, this one included */
+	const struct dissect_earlier *earlier;
+	unsigned earlier_count;
+	uint32_t *handed;       /* bits 1 << enum handout of what was handed out; never NULL */
 	handout_fn *handout;    /* may be NULL */
 	void *userdata;
 };
 
 struct dissect_verdict {
 	float confidence; /* 0–1; under 0.6 weak, from 0.85 a strong structural match */
+	bool more;        /* with DISSECT_YES: go on, there may be something to hand out */
 };
+
+typedef enum dissect_answer dissect_fn(const struct dissect_input *in, struct dissect_verdict *v);
+
+/* The bytes that a stream or datagram can begin with, so that most dissectors are never called: pairs first, last. */
+struct dissect_range {
+	uint8_t first, last;
+};
+#define DISSECT_RANGES 10u
+
+struct dissector {
+	enum protocol protocol;
+	dissect_fn *tcp, *udp; /* NULL: not over this transport */
+	/* Over TCP the first byte from the client and from the server, over UDP of a datagram. No range: any byte. */
+	struct dissect_range client[DISSECT_RANGES], server[DISSECT_RANGES], datagram[DISSECT_RANGES];
+	uint64_t then; /* protocols that may follow in the same flow, and then are reported in its place: bits 1 << protocol */
+};
+
+/* All of them, one a protocol at most. */
+const struct dissector *dissectors(unsigned *count);
+
+/* Protocols as a set. */
+#define PROTOCOL_BIT(p) (UINT64_C(1) << (p))
+_Static_assert(PROTOCOLS <= 64, "a set of protocols is 64 bits");
+
+/* Hands out, once for each kind and flow. */
+void dissect_handout(const struct dissect_input *in, enum handout kind, struct span bytes);
+
+/* True when one of the flow's ports is `port`. */
+static inline bool dissect_port(const struct dissect_input *in, uint16_t port)
+{
+	return in->port[0] == port || in->port[1] == port;
+}
+
+static inline enum dissect_answer dissect_yes(struct dissect_verdict *v, float confidence)
+{
+	v->confidence = confidence;
+	return DISSECT_YES;
+}
