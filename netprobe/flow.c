@@ -39,6 +39,11 @@ static struct flow *flow_at(const struct flow_table *t, uint32_t number)
 	return number ? &t->blocks[(number - 1) / BLOCK_FLOWS][(number - 1) % BLOCK_FLOWS] : NULL;
 }
 
+struct flow *flow_table_at(const struct flow_table *t, uint32_t number)
+{
+	return flow_at(t, number);
+}
+
 const char *flow_end_name(enum flow_end e)
 {
 	static const char *const names[] = {
@@ -380,7 +385,7 @@ struct flow *flow_table_packet(struct flow_table *t, const struct packet *p, uin
 	if (f && f->id != id) {
 		flow_table_end(t, f, FLOW_END_EVICTED);
 		f = NULL;
-	} else if (f && is_reuse(f, p, !from_low)) {
+	} else if (f && !t->options.kernel_counts && is_reuse(f, p, !from_low)) {
 		flow_table_end(t, f, f->list == LIST_CLOSING ? end_of(f) : FLOW_END_REUSED);
 		f = NULL;
 	}

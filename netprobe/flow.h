@@ -49,11 +49,14 @@ struct flow {
 	uint32_t evidence; /* number of what is kept for its fingerprints, or 0 */
 	uint8_t protocol;  /* enum protocol */
 	uint8_t state;     /* enum classify_state */
-	bool settled, started;
+	uint16_t syn_mss;
+	bool settled, started, syn_witnessed, answer_witnessed;
+
+	uint32_t number;   /* in the table, from 1 */
 
 	/* The table's own. */
 	uint32_t round; /* of the kernel's flows, in which this one was there */
-	uint32_t hash, chain, older, newer, number;
+	uint32_t hash, chain, older, newer;
 	uint8_t list;
 };
 
@@ -88,6 +91,9 @@ struct flow *flow_table_packet(struct flow_table *t, const struct packet *p, uin
 struct flow *flow_table_counted(struct flow_table *t, const struct flow *counted);
 /* Between two calls the kernel's flows were all given to flow_table_counted; those that were not there have been evicted. */
 void flow_table_round(struct flow_table *t);
+
+/* By its number, which is in use. */
+struct flow *flow_table_at(const struct flow_table *t, uint32_t number);
 
 struct flow *flow_table_find(struct flow_table *t, const struct flow_key *key);
 

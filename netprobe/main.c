@@ -17,8 +17,10 @@
 #include "lib/log.h"
 #include "netprobe/attribute.h"
 #include "netprobe/config.h"
+#include "netprobe/fingerprint/fingerprint.h"
 #include "netprobe/hostcheck.h"
 #include "netprobe/privilege.h"
+#include "netprobe/read.h"
 #include "netprobe/server.h"
 #include "netprobe/socket.h"
 
@@ -27,7 +29,8 @@
 enum { EXIT_USAGE = 1, EXIT_FAILED = 3 };
 
 struct options {
-	const char *socket, *config;
+	const char *socket, *config, *read;
+	const char *fingerprint_dbs[P0F_FILES_MAX + 1];
 	enum log_format log_format;
 	bool check, json, debug;
 };
@@ -42,11 +45,38 @@ static void usage(FILE *out)
 	      "  --log-format FORMAT   text (default) or json\n"
 	      "  --debug               log more\n"
 	      "  --check               say what this host can do, and why not; exit 0 if all of it\n"
-	      "  --json                with --check: as a JSON object\n"
+	      "  --read FILE           analyse a pcap or pcapng file and print what would be sent;\n"
+	      "                        \"-\" is standard input\n"
+	      "  --json                with --check: as a JSON object; with --read: one a line\n"
+	      "  --fingerprint-db FILE p0f signatures; may be repeated\n"
+	      "                        (default " P0F_DEFAULT_PATH ")\n"
 	      "  --version, --help\n\n"
-	      "Exit status: 0 stopped on request, 1 wrong usage, 3 could not start.\n"
+	      "Exit status: 0 stopped on request, 1 wrong usage, 3 could not start, or read on.\n"
 	      "Manual: serviceradar-netprobe(8)\n",
 	      out);
+}
+
+static int add_database(struct options *o, const char *path)
+{
+	for (size_t i = 0; i < P0F_FILES_MAX; i++)
+		if (!o->fingerprint_dbs[i]) {
+			o->fingerprint_dbs[i] = path;
+			return 0;
+		}
+	fprintf(stderr, "serviceradar-netprobe: --fingerprint-db: more than %u files\n", P0F_FILES_MAX);
+	return -EINVAL;
+}
+
+static int read_file(const struct options *o)
+{
+	const struct read_options r = { .file = o->read, .config = o->config, .fingerprint_dbs = o->fingerprint_dbs, .json = o->json };
+	struct error err = { .text = "" };
+
+	if (read_capture(&r, &err) < 0) {
+		log_error("%s", err.text);
+		return EXIT_FAILED;
+	}
+	return EXIT_SUCCESS;
 }
 
 static int parse(int argc, char **argv, struct options *o)
@@ -54,6 +84,7 @@ static int parse(int argc, char **argv, struct options *o)
 	static const struct option longs[] = {
 		{ "socket", required_argument, NULL, 's' }, { "config", required_argument, NULL, 'c' },
 		{ "log-format", required_argument, NULL, 'l' }, { "check", no_argument, NULL, 'k' },
+		{ "read", required_argument, NULL, 'r' }, { "fingerprint-db", required_argument, NULL, 'f' },
 		{ "json", no_argument, NULL, 'j' }, { "debug", no_argument, NULL, 'd' },
 		{ "version", no_argument, NULL, 'V' }, { "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
 	};
@@ -75,6 +106,13 @@ static int parse(int argc, char **argv, struct options *o)
 			break;
 		case 'k':
 			o->check = true;
+			break;
+		case 'r':
+			o->read = optarg;
+			break;
+		case 'f':
+			if (add_database(o, optarg) < 0)
+				return -EINVAL;
 			break;
 		case 'j':
 			o->json = true;
@@ -195,6 +233,8 @@ int main(int argc, char **argv)
 	log_setup("serviceradar-netprobe", o.log_format, o.debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
 	if (o.check)
 		return hostcheck_print(o.json) ? EXIT_SUCCESS : EXIT_FAILED;
+	if (o.read)
+		return read_file(&o);
 	if (run(&o, &err) < 0) {
 		log_error("%s", err.text);
 		return EXIT_FAILED;
