@@ -16,8 +16,8 @@
 #include "lib/log.h"
 #include "netprobe/client.h"
 #include "netprobe/events.h"
-#include "netprobe/hostcheck.h"
-#include "netprobe/privilege.h"
+#include "netprobe/requests.h"
+#include "netprobe/server_state.h"
 #include "netprobe/socket.h"
 
 #define TICK_USEC     50000u          /* the ring buffer is looked at this often: events do not wake us … */
@@ -25,23 +25,6 @@
 #define BATCH_USEC    150000u         /* an event older than this at a tick is sent: none waits longer than 250 ms */
 #define REPORT_USEC   (60u * 1000000) /* counters are logged at most this often */
 #define FRAMES_A_TURN 16              /* requests taken before others get their turn */
-
-typedef Serviceradar__Agent__Netprobe__V1__PingAck PingAck;
-
-struct server {
-	sd_event *event;
-	sd_event_source *listen_source, *client_source, *tick_source, *ring_source;
-	int listen_fd;
-	struct client client;
-	struct attribution *attribution;
-	const char *unavailable;
-	VisibilityConfig *config;
-	struct event_queue queue;
-	uint64_t waiting_since, busy_until, reported_at;
-	uint64_t delivered, discarded;  /* discarded: while a config switches attribution off */
-	uint64_t lost_told;             /* of the lost ones, how many a batch has told of */
-	uint64_t reported_lost, refused_configs;
-};
 
 static uint64_t now_usec(const struct server *s)
 {
@@ -51,19 +34,14 @@ static uint64_t now_usec(const struct server *s)
 	return now;
 }
 
-static struct attribution_totals totals(const struct server *s)
-{
-	return s->attribution ? attribution_totals(s->attribution) : (struct attribution_totals){ 0 };
-}
-
 static uint64_t lost(const struct server *s)
 {
-	return totals(s).dropped + s->queue.dropped;
+	return server_totals(s).dropped + s->queue.dropped;
 }
 
 static void report(struct server *s, const char *message)
 {
-	struct attribution_totals t = totals(s);
+	struct attribution_totals t = server_totals(s);
 	char produced[24], delivered[24], kernel[24], queue[24], waiting[24], foreign[24];
 
 	(void)snprintf(produced, sizeof(produced), "%" PRIu64, t.produced);
@@ -76,18 +54,13 @@ static void report(struct server *s, const char *message)
 		  "dropped_queue", queue, "waiting", waiting, "foreign", foreign, NULL);
 }
 
-static bool enabled(const struct server *s)
-{
-	return !s->config || s->config->enabled;
-}
-
 void server_event(const struct attribution_event *event, void *server)
 {
 	struct server *s = *(struct server **)server;
 
 	if (!s)
 		return;
-	if (!enabled(s)) {
+	if (!server_enabled(s)) {
 		s->discarded++;
 		return;
 	}
@@ -191,124 +164,6 @@ static int send_events(struct server *s)
 	return 0;
 }
 
-static int reply_error(struct client *c, uint64_t sequence, const char *code, const char *message)
-{
-	Serviceradar__Agent__Netprobe__V1__ErrorFrame error = SERVICERADAR__AGENT__NETPROBE__V1__ERROR_FRAME__INIT;
-	NetprobeFrame frame = SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__INIT;
-
-	error.code = (char *)(uintptr_t)code;
-	error.message = (char *)(uintptr_t)message;
-	frame.sequence = sequence;
-	frame.payload_case = SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__PAYLOAD_ERROR;
-	frame.error = &error;
-	return client_append(c, &frame);
-}
-
-/* ---- requests ---- */
-
-static int64_t unix_nano(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
-}
-
-static int on_ping(struct server *s, const NetprobeFrame *request)
-{
-	PingAck ack = SERVICERADAR__AGENT__NETPROBE__V1__PING_ACK__INIT;
-	NetprobeFrame frame = SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__INIT;
-	struct attribution_totals t = totals(s);
-
-	ack.sent_at_unix_nano = request->ping->sent_at_unix_nano;
-	ack.acked_at_unix_nano = unix_nano();
-	ack.running_as_root = geteuid() == 0;
-	ack.continuous_capture_available = s->attribution != NULL;
-	ack.unavailable_reason = (char *)(uintptr_t)(s->attribution ? "" : s->unavailable);
-	ack.netprobe_version = (char *)(uintptr_t)SR_VERSION;
-	ack.kernel_release = (char *)(uintptr_t)hostcheck_kernel();
-	ack.events_produced = t.produced;
-	ack.events_delivered = s->delivered;
-	ack.events_dropped_kernel = t.dropped;
-	ack.events_dropped_queue = s->queue.dropped;
-	ack.events_foreign = t.foreign;
-	ack.events_discarded = s->discarded;
-	frame.sequence = request->sequence;
-	frame.payload_case = SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__PAYLOAD_PING_ACK;
-	frame.ping_ack = &ack;
-	return client_append(&s->client, &frame);
-}
-
-/* Attaching needs the capabilities for a moment. */
-static int set_enabled(struct server *s, bool on, struct error *err)
-{
-	int r = 0;
-
-	if (!s->attribution)
-		return 0;
-	if (on)
-		r = privilege_raise(true, err);
-	if (r == 0)
-		r = attribution_enable(s->attribution, on, err);
-	if (on && privilege_raise(false, NULL) < 0)
-		abort(); /* never go on with more than steady state needs */
-	if (!on) {
-		s->discarded += s->queue.count;
-		events_pop(&s->queue, s->queue.count);
-	}
-	return r;
-}
-
-static int refuse_config(struct server *s, const NetprobeFrame *request, const struct error *err)
-{
-	s->refused_configs++;
-	log_event(LOG_LEVEL_WARNING, "config refused, the one before it stays in force", "reason", err->text, NULL);
-	return reply_error(&s->client, request->sequence, "invalid_config", err->text);
-}
-
-static int on_apply_config(struct server *s, NetprobeFrame *request)
-{
-	Serviceradar__Agent__Netprobe__V1__ConfigAck ack = SERVICERADAR__AGENT__NETPROBE__V1__CONFIG_ACK__INIT;
-	NetprobeFrame frame = SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__INIT;
-	VisibilityConfig *config = request->apply_config->config;
-	char hash[CONFIG_HASH_BYTES];
-	struct error err = { .text = "config: missing" };
-	int r = config ? config_check(config, &err) : -EINVAL;
-
-	if (r == 0)
-		r = config_hash(config, hash);
-	if (r == 0 && config->enabled != enabled(s))
-		r = set_enabled(s, config->enabled, &err);
-	if (r < 0)
-		return refuse_config(s, request, &err);
-	if (s->config)
-		protobuf_c_message_free_unpacked(&s->config->base, NULL);
-	s->config = config;
-	request->apply_config->config = NULL; /* taken */
-	log_event(LOG_LEVEL_INFO, "config applied", "hash", hash, "enabled", config->enabled ? "true" : "false", NULL);
-	ack.config_hash = hash;
-	frame.sequence = request->sequence;
-	frame.payload_case = SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__PAYLOAD_CONFIG_ACK;
-	frame.config_ack = &ack;
-	return client_append(&s->client, &frame);
-}
-
-static int on_request(struct server *s, NetprobeFrame *request)
-{
-	switch (request->payload_case) {
-	case SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__PAYLOAD_PING:
-		return on_ping(s, request);
-	case SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__PAYLOAD_APPLY_CONFIG:
-		return on_apply_config(s, request);
-	case SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__PAYLOAD_START_REMOTE_CAPTURE:
-		return reply_error(&s->client, request->sequence, "capture_unavailable",
-				   "this version does not capture packets");
-	default:
-		return reply_error(&s->client, request->sequence, "unsupported_frame",
-				   "this payload is no request that this version answers");
-	}
-}
-
 /* Returns 0, or a negative errno after which the connection is to be closed; *why says it for the log. */
 static int take_frames(struct server *s, const char **why)
 {
@@ -327,11 +182,11 @@ static int take_frames(struct server *s, const char **why)
 		request = client_decode(payload, length);
 		if (!request) {
 			*why = "a frame that does not decode";
-			(void)reply_error(&s->client, 0, "malformed_frame", "the payload is no NetprobeFrame");
+			(void)requests_error(&s->client, 0, "malformed_frame", "the payload is no NetprobeFrame");
 			(void)flush(s);
 			return -EBADMSG;
 		}
-		r = on_request(s, request);
+		r = requests_handle(s, request);
 		client_free_frame(request);
 		if (r < 0) {
 			*why = "out of memory";
@@ -370,7 +225,7 @@ static void turn_away(int fd, const char *code, const char *message)
 	struct client c = { .fd = fd };
 	size_t done;
 
-	if (reply_error(&c, 0, code, message) == 0)
+	if (requests_error(&c, 0, code, message) == 0)
 		(void)client_flush(&c, &done);
 	client_close(&c);
 }

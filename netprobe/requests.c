@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "netprobe/requests.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/log.h"
+#include "netprobe/hostcheck.h"
+#include "netprobe/privilege.h"
+#include "netprobe/server_state.h"
+
+typedef Serviceradar__Agent__Netprobe__V1__PingAck PingAck;
+
+int requests_error(struct client *c, uint64_t sequence, const char *code, const char *message)
+{
+	Serviceradar__Agent__Netprobe__V1__ErrorFrame error = SERVICERADAR__AGENT__NETPROBE__V1__ERROR_FRAME__INIT;
+	NetprobeFrame frame = SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__INIT;
+
+	error.code = (char *)(uintptr_t)code;
+	error.message = (char *)(uintptr_t)message;
+	frame.sequence = sequence;
+	frame.payload_case = SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__PAYLOAD_ERROR;
+	frame.error = &error;
+	return client_append(c, &frame);
+}
+
+static int64_t unix_nano(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+static int on_ping(struct server *s, const NetprobeFrame *request)
+{
+	PingAck ack = SERVICERADAR__AGENT__NETPROBE__V1__PING_ACK__INIT;
+	NetprobeFrame frame = SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__INIT;
+	struct attribution_totals t = server_totals(s);
+
+	ack.sent_at_unix_nano = request->ping->sent_at_unix_nano;
+	ack.acked_at_unix_nano = unix_nano();
+	ack.running_as_root = geteuid() == 0;
+	ack.continuous_capture_available = s->attribution != NULL;
+	ack.unavailable_reason = (char *)(uintptr_t)(s->attribution ? "" : s->unavailable);
+	ack.netprobe_version = (char *)(uintptr_t)SR_VERSION;
+	ack.kernel_release = (char *)(uintptr_t)hostcheck_kernel();
+	ack.events_produced = t.produced;
+	ack.events_delivered = s->delivered;
+	ack.events_dropped_kernel = t.dropped;
+	ack.events_dropped_queue = s->queue.dropped;
+	ack.events_foreign = t.foreign;
+	ack.events_discarded = s->discarded;
+	frame.sequence = request->sequence;
+	frame.payload_case = SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__PAYLOAD_PING_ACK;
+	frame.ping_ack = &ack;
+	return client_append(&s->client, &frame);
+}
+
+/* Attaching needs the capabilities for a moment. */
+static int set_enabled(struct server *s, bool on, struct error *err)
+{
+	int r = 0;
+
+	if (!s->attribution)
+		return 0;
+	if (on)
+		r = privilege_raise(true, err);
+	if (r == 0)
+		r = attribution_enable(s->attribution, on, err);
+	if (on && privilege_raise(false, NULL) < 0)
+		abort(); /* never go on with more than steady state needs */
+	if (!on) {
+		s->discarded += s->queue.count;
+		events_pop(&s->queue, s->queue.count);
+	}
+	return r;
+}
+
+static int refuse_config(struct server *s, const NetprobeFrame *request, const struct error *err)
+{
+	s->refused_configs++;
+	log_event(LOG_LEVEL_WARNING, "config refused, the one before it stays in force", "reason", err->text, NULL);
+	return requests_error(&s->client, request->sequence, "invalid_config", err->text);
+}
+
+static int on_apply_config(struct server *s, NetprobeFrame *request)
+{
+	Serviceradar__Agent__Netprobe__V1__ConfigAck ack = SERVICERADAR__AGENT__NETPROBE__V1__CONFIG_ACK__INIT;
+	NetprobeFrame frame = SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__INIT;
+	VisibilityConfig *config = request->apply_config->config;
+	char hash[CONFIG_HASH_BYTES];
+	struct error err = { .text = "config: missing" };
+	int r = config ? config_check(config, &err) : -EINVAL;
+
+	if (r == 0)
+		r = config_hash(config, hash);
+	if (r == 0 && config->enabled != server_enabled(s))
+		r = set_enabled(s, config->enabled, &err);
+	if (r < 0)
+		return refuse_config(s, request, &err);
+	if (s->config)
+		protobuf_c_message_free_unpacked(&s->config->base, NULL);
+	s->config = config;
+	request->apply_config->config = NULL; /* taken */
+	log_event(LOG_LEVEL_INFO, "config applied", "hash", hash, "enabled", config->enabled ? "true" : "false", NULL);
+	ack.config_hash = hash;
+	frame.sequence = request->sequence;
+	frame.payload_case = SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__PAYLOAD_CONFIG_ACK;
+	frame.config_ack = &ack;
+	return client_append(&s->client, &frame);
+}
+
+int requests_handle(struct server *s, NetprobeFrame *request)
+{
+	switch (request->payload_case) {
+	case SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__PAYLOAD_PING:
+		return on_ping(s, request);
+	case SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__PAYLOAD_APPLY_CONFIG:
+		return on_apply_config(s, request);
+	case SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__PAYLOAD_START_REMOTE_CAPTURE:
+		return requests_error(&s->client, request->sequence, "capture_unavailable",
+				   "this version does not capture packets");
+	default:
+		return requests_error(&s->client, request->sequence, "unsupported_frame",
+				   "this payload is no request that this version answers");
+	}
+}

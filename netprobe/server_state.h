@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What server.c and the files that answer requests (requests.c) share: the state of the server. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "netprobe/attribute.h"
+#include "netprobe/client.h"
+#include "netprobe/config.h"
+#include "netprobe/events.h"
+
+struct server {
+	sd_event *event;
+	sd_event_source *listen_source, *client_source, *tick_source, *ring_source;
+	int listen_fd;
+	struct client client;
+	struct attribution *attribution;
+	const char *unavailable;
+	VisibilityConfig *config;
+	struct event_queue queue;
+	uint64_t waiting_since, busy_until, reported_at;
+	uint64_t delivered, discarded;  /* discarded: while a config switches attribution off */
+	uint64_t lost_told;             /* of the lost ones, how many a batch has told of */
+	uint64_t reported_lost, refused_configs;
+};
+
+static inline struct attribution_totals server_totals(const struct server *s)
+{
+	return s->attribution ? attribution_totals(s->attribution) : (struct attribution_totals){ 0 };
+}
+
+/* Whether there are to be events at all; so it is until a config says otherwise. */
+static inline bool server_enabled(const struct server *s)
+{
+	return !s->config || s->config->enabled;
+}
