@@ -58,12 +58,14 @@ static bool fits_window(const struct p0f_record *r, const struct p0f_packet *p, 
 	}
 }
 
+/* As in p0f the version of IP only decides which quirks are asked for (fit_quirks): a signature taken over IPv4 may name a host
+ * that is seen over IPv6. */
 static bool fits_exactly(const struct p0f_record *r, const struct p0f_packet *p)
 {
 	return r->layout.count == p->layout.count && memcmp(r->layout.kinds, p->layout.kinds, p->layout.count) == 0 &&
 	       r->layout.eol_padding == p->layout.eol_padding && r->ip_options == p->ip_options &&
-	       (r->ip_version == P0F_ANY || r->ip_version == p->ip_version) && (r->mss == P0F_ANY || r->mss == p->mss) &&
-	       (r->scale == P0F_ANY || r->scale == p->scale) && (r->payload == P0F_ANY || r->payload == p->payload);
+	       (r->mss == P0F_ANY || r->mss == p->mss) && (r->scale == P0F_ANY || r->scale == p->scale) &&
+	       (r->payload == P0F_ANY || r->payload == p->payload);
 }
 
 static enum fit fit(const struct p0f_record *r, const struct p0f_packet *p, struct p0f_multiple multiple)
