@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* HASSH: the MD5 of key exchange methods; ciphers; MACs; compression methods of a KEXINIT (RFC 4253 section 7.1), those from the
+ * client to the server for the client's, the other way for the server's. */
+#include <errno.h>
+
+#include "netprobe/fingerprint/cursor.h"
+#include "netprobe/fingerprint/digest.h"
+#include "netprobe/fingerprint/fingerprint.h"
+
+#define SSH_MSG_KEXINIT 20
+#define NAME_LISTS      10
+
+/* The name-lists in their order; of a pair the first is from the client to the server. */
+enum { KEX = 0, ENCRYPTION = 2, MAC = 4, COMPRESSION = 6 };
+
+int hassh_kexinit(struct span payload, bool server, char out[HASSH_BYTES])
+{
+	const unsigned parts[] = { KEX, ENCRYPTION + server, MAC + server, COMPRESSION + server };
+	struct cursor c = { .left = payload };
+	struct span lists[NAME_LISTS];
+
+	out[0] = '\0';
+	if (cursor_u8(&c) != SSH_MSG_KEXINIT)
+		return -EBADMSG;
+	(void)cursor_take(&c, 16); /* cookie */
+	for (unsigned i = 0; i < NAME_LISTS; i++)
+		lists[i] = cursor_take(&c, cursor_u32(&c));
+	if (c.bad || c.left.size < 5) /* first_kex_packet_follows and a reserved word */
+		return -EBADMSG;
+	digest_begin(DIGEST_MD5);
+	for (unsigned i = 0; i < 4; i++) {
+		if (i > 0)
+			digest_add(DIGEST_MD5, ";", 1);
+		digest_add(DIGEST_MD5, lists[parts[i]].data, lists[parts[i]].size);
+	}
+	return digest_end(DIGEST_MD5, out, HASSH_BYTES - 1);
+}
