@@ -158,7 +158,7 @@ static void classify(struct analysis *a, struct flow *f, const struct packet *p,
 		settle(a, f, r.state);
 }
 
-void analysis_packet(struct analysis *a, const struct packet *p, enum packet_result result, uint64_t id)
+void analysis_packet(struct analysis *a, const struct packet *p, enum packet_result result, const struct flow_hint *hint)
 {
 	unsigned direction;
 	struct flow *f;
@@ -170,7 +170,7 @@ void analysis_packet(struct analysis *a, const struct packet *p, enum packet_res
 		a->now_ns = p->time_ns;
 		witness_expire(a, a->now_ns);
 	}
-	f = flow_table_packet(a->flows, p, id, &direction);
+	f = flow_table_packet(a->flows, p, hint, &direction);
 	if (!f || f->settled || result != PACKET_OK)
 		return;
 	if (!f->started)

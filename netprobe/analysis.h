@@ -48,8 +48,8 @@ int analysis_configure(struct analysis *a, const VisibilityConfig *config);
 /* Packets with payload that a flow is looked at for, 1 to CLASSIFY_PACKETS. */
 void analysis_set_budget(struct analysis *a, unsigned packets);
 
-/* A packet as packet_parse read it, with its result. `id`: the kernel's id of its flow, or 0. */
-void analysis_packet(struct analysis *a, const struct packet *p, enum packet_result result, uint64_t id);
+/* A packet as packet_parse read it, with its result. `hint`: live. */
+void analysis_packet(struct analysis *a, const struct packet *p, enum packet_result result, const struct flow_hint *hint);
 
 /* Time passes without a packet. */
 void analysis_tick(struct analysis *a, int64_t now_ns);

@@ -283,9 +283,9 @@ static struct flow *take(struct flow_table *t)
 	return f;
 }
 
-static bool sender_began(const struct packet *p, const struct flow_key *key, bool from_low)
+static bool sender_began(const struct packet *p, const struct flow_key *key, unsigned sender)
 {
-	uint16_t source = from_low ? key->low_port : key->high_port, destination = from_low ? key->high_port : key->low_port;
+	uint16_t source = sender ? key->high_port : key->low_port, destination = sender ? key->low_port : key->high_port;
 
 	if (p->protocol == IPPROTO_TCP && (p->tcp_flags & PACKET_SYN))
 		return !(p->tcp_flags & PACKET_ACK);
@@ -368,24 +368,36 @@ static void report_interval(struct flow_table *t, struct flow *f)
 	f->reported_ns = f->last_ns;
 }
 
-struct flow *flow_table_packet(struct flow_table *t, const struct packet *p, uint64_t id, unsigned *direction)
+/* The packet's key; returns which side sent it. */
+static unsigned key_of(struct flow_table *t, const struct packet *p, const struct flow_hint *hint, struct flow_key *key)
 {
 	uint16_t source_port = p->source_port, destination_port = p->destination_port;
-	struct flow_key key;
-	struct flow *f;
-	uint32_t hash;
-	bool from_low;
 
-	flow_table_expire(t, p->time_ns);
+	if (hint) {
+		*key = *hint->key;
+		return hint->sender;
+	}
 	if (p->fragment)
 		fragment_ports(t->fragments, p, &source_port, &destination_port);
-	from_low = key_with_ports(p, source_port, destination_port, &key);
+	return !key_with_ports(p, source_port, destination_port, key);
+}
+
+struct flow *flow_table_packet(struct flow_table *t, const struct packet *p, const struct flow_hint *hint, unsigned *direction)
+{
+	uint64_t id = hint ? hint->id : 0;
+	struct flow_key key;
+	struct flow *f;
+	unsigned sender;
+	uint32_t hash;
+
+	flow_table_expire(t, p->time_ns);
+	sender = key_of(t, p, hint, &key);
 	hash = hash_key(&key, t->options.seed);
 	f = find(t, &key, hash);
 	if (f && f->id != id) {
 		flow_table_end(t, f, FLOW_END_EVICTED);
 		f = NULL;
-	} else if (f && !t->options.kernel_counts && is_reuse(f, p, !from_low)) {
+	} else if (f && !t->options.kernel_counts && is_reuse(f, p, sender)) {
 		flow_table_end(t, f, f->list == LIST_CLOSING ? end_of(f) : FLOW_END_REUSED);
 		f = NULL;
 	}
@@ -394,10 +406,10 @@ struct flow *flow_table_packet(struct flow_table *t, const struct packet *p, uin
 		if (!f)
 			return NULL;
 		f->first_ns = f->last_ns = f->reported_ns = p->time_ns;
-		f->began = sender_began(p, &key, from_low) == from_low ? 0 : 1;
+		f->began = (uint8_t)(sender_began(p, &key, sender) ? sender : !sender);
 	}
-	count(t, f, p, !from_low);
-	*direction = (unsigned)!from_low ^ f->began;
+	count(t, f, p, sender);
+	*direction = sender ^ f->began;
 	report_interval(t, f);
 	return f;
 }

@@ -78,13 +78,20 @@ void flow_table_free(struct flow_table *t);
 /* The canonical key of a packet, netns 0. Returns true when key.low sent it. */
 bool flow_key_of(const struct packet *p, struct flow_key *key);
 
+/* What the kernel knows of a packet's flow. */
+struct flow_hint {
+	const struct flow_key *key;
+	uint64_t id;     /* never the same again: a flow of the same key with another id has ended without notice */
+	unsigned sender; /* 0: key.low, 1: key.high */
+};
+
 /* Finds or makes the packet's flow, counts the packet, and ends what has been idle by its time. *direction: 0 from who
- * began. NULL without memory. Later fragments are counted for the flow of the first one, whose ports are remembered. `id`: the
- * kernel's of the flow, or 0; a flow of the same key with another id has ended without notice.
+ * began. NULL without memory. Later fragments are counted for the flow of the first one, whose ports are remembered. `hint` may
+ * be NULL.
  *
  * Who began: the sender of the SYN, the receiver of the SYN+ACK; else the sender of the first packet, but its receiver when
  * the packet came from a port below 1024 to one from 32768 on (a reply whose request was not captured). */
-struct flow *flow_table_packet(struct flow_table *t, const struct packet *p, uint64_t id, unsigned *direction);
+struct flow *flow_table_packet(struct flow_table *t, const struct packet *p, const struct flow_hint *hint, unsigned *direction);
 
 /* A flow as the kernel has counted it: finds or makes it, and sets key, id, side, began, first_ns and last_ns from *counted;
  * reports it when its active interval is over. NULL without memory. */

@@ -172,7 +172,7 @@ static int read_packets(struct reading *r, struct error *err)
 		packet.time_ns = p.time_ns;
 		packet.interface = p.interface;
 		result = packet_parse(&packet, p.link_type, p.frame, p.wire_bytes);
-		analysis_packet(r->analysis, &packet, result, 0);
+		analysis_packet(r->analysis, &packet, result, NULL);
 	}
 	analysis_end(r->analysis, FLOW_END_FILE);
 	return e;

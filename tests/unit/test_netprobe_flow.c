@@ -47,7 +47,7 @@ static struct packet packet(int64_t time_ns, uint8_t from, uint16_t from_port, u
 static struct flow *feed(struct flow_table *t, struct packet p, unsigned direction)
 {
 	unsigned got = 7;
-	struct flow *f = flow_table_packet(t, &p, 0, &got);
+	struct flow *f = flow_table_packet(t, &p, NULL, &got);
 
 	assert_non_null(f);
 	assert_int_equal(got, direction);
@@ -228,15 +228,17 @@ static void hv_13_what_the_kernel_counts_and_evicts(void **state)
 {
 	struct flow_table *t = make_table(16, true);
 	struct packet p = packet(5 * S, 9, 5000, 1, 80, IPPROTO_TCP, PACKET_SYN);
+	struct flow_key key;
+	struct flow_hint hint = { .key = &key, .id = 11, .sender = !flow_key_of(&p, &key) };
 	struct flow counted = { .id = 11, .began = 1, .first_ns = 4 * S, .last_ns = 6 * S };
 	unsigned direction;
 	struct flow *f;
 
 	(void)state;
-	f = flow_table_packet(t, &p, 11, &direction);
+	f = flow_table_packet(t, &p, &hint, &direction);
 	f->protocol = PROTOCOL_TLS;
 	assert_int_equal(f->side[1].packets, 0); /* the kernel counts */
-	(void)flow_key_of(&p, &counted.key);
+	counted.key = key;
 	counted.side[1] = (struct flow_side){ .packets = 20, .bytes = 2000, .tcp_flags = PACKET_SYN };
 	assert_ptr_equal(flow_table_counted(t, &counted), f);
 	assert_int_equal(f->side[1].packets, 20);
@@ -254,8 +256,9 @@ static void hv_13_what_the_kernel_counts_and_evicts(void **state)
 	assert_int_equal(ended[0].why, FLOW_END_EVICTED);
 	assert_int_equal(ended[0].flow.side[1].packets, 20);
 	/* Back with another id: a new flow, of which nothing is known. */
-	flow_table_packet(t, &p, 11, &direction);
-	f = flow_table_packet(t, &p, 12, &direction);
+	flow_table_packet(t, &p, &hint, &direction);
+	hint.id = 12;
+	f = flow_table_packet(t, &p, &hint, &direction);
 	assert_int_equal(ends, 2);
 	assert_int_equal(ended[1].why, FLOW_END_EVICTED);
 	assert_int_equal(f->protocol, PROTOCOL_UNKNOWN);
