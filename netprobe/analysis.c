@@ -171,7 +171,7 @@ void analysis_packet(struct analysis *a, const struct packet *p, enum packet_res
 		witness_expire(a, a->now_ns);
 	}
 	f = flow_table_packet(a->flows, p, hint, &direction);
-	if (!f || f->settled || result != PACKET_OK)
+	if (f->settled || result != PACKET_OK)
 		return;
 	if (!f->started)
 		start(a, f);
@@ -216,6 +216,5 @@ struct analysis_totals analysis_totals(const struct analysis *a)
 
 	t.flows = flow_table_totals(a->flows);
 	t.classifier = classifier_totals(a->classifier);
-	t.allocations = t.flows.allocations + t.classifier.allocations + evidence_allocations(a->evidence);
 	return t;
 }

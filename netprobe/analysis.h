@@ -67,7 +67,6 @@ struct analysis_totals {
 	uint64_t results[PACKET_RESULTS]; /* packets, by enum packet_result */
 	uint64_t classified, unknown;     /* flows settled */
 	uint64_t sampled;                 /* events left out by a sample interval */
-	uint64_t allocations;             /* of all parts, since the analysis was made */
 	struct flow_totals flows;
 	struct classifier_totals classifier;
 };

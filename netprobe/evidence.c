@@ -4,49 +4,37 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define BLOCK 64u
-
 struct evidence_pool {
-	struct evidence *blocks[EVIDENCE_MAX / BLOCK];
-	uint32_t block_count;
-	uint32_t unused; /* list through `newer` */
+	struct evidence *all; /* [0] is none */
+	uint32_t fresh;       /* from behind this number on none was ever used */
+	uint32_t unused;      /* list through `newer` */
 	uint32_t oldest, newest;
-	uint64_t allocations;
 };
 
 int evidence_pool_new(struct evidence_pool **out)
 {
-	*out = calloc(1, sizeof(**out));
-	return *out ? 0 : -ENOMEM;
+	struct evidence_pool *p = calloc(1, sizeof(*p));
+
+	if (p)
+		p->all = calloc(EVIDENCE_MAX + 1, sizeof(*p->all));
+	if (p && !p->all) {
+		free(p);
+		p = NULL;
+	}
+	*out = p;
+	return p ? 0 : -ENOMEM;
 }
 
 void evidence_pool_free(struct evidence_pool *p)
 {
-	for (uint32_t i = 0; p && i < p->block_count; i++)
-		free(p->blocks[i]);
+	if (p)
+		free(p->all);
 	free(p);
 }
 
 struct evidence *evidence_at(struct evidence_pool *p, uint32_t number)
 {
-	return number ? &p->blocks[(number - 1) / BLOCK][(number - 1) % BLOCK] : NULL;
-}
-
-static void grow(struct evidence_pool *p)
-{
-	struct evidence *block;
-
-	if (p->block_count == EVIDENCE_MAX / BLOCK)
-		return;
-	block = calloc(BLOCK, sizeof(*block));
-	p->allocations++;
-	if (!block)
-		return;
-	p->blocks[p->block_count] = block;
-	for (uint32_t i = 0; i < BLOCK; i++)
-		block[i].newer = i + 1 < BLOCK ? p->block_count * BLOCK + i + 2 : 0;
-	p->unused = p->block_count * BLOCK + 1;
-	p->block_count++;
+	return number ? &p->all[number] : NULL;
 }
 
 struct evidence *evidence_take(struct evidence_pool *p, uint32_t flow, int64_t now_ns)
@@ -54,13 +42,12 @@ struct evidence *evidence_take(struct evidence_pool *p, uint32_t flow, int64_t n
 	uint32_t number;
 	struct evidence *e;
 
-	if (!p->unused)
-		grow(p);
-	number = p->unused;
-	e = evidence_at(p, number);
-	if (!e)
+	if (!p->unused && p->fresh == EVIDENCE_MAX)
 		return NULL;
-	p->unused = e->newer;
+	number = p->unused ? p->unused : ++p->fresh;
+	e = evidence_at(p, number);
+	if (p->unused)
+		p->unused = e->newer;
 	e->number = number;
 	e->flow = flow;
 	e->made_ns = now_ns;
@@ -95,9 +82,4 @@ void evidence_release(struct evidence_pool *p, struct evidence *e)
 		p->newest = e->older;
 	e->newer = p->unused;
 	p->unused = e->number;
-}
-
-uint64_t evidence_allocations(const struct evidence_pool *p)
-{
-	return p->allocations;
 }

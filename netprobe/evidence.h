@@ -27,15 +27,13 @@ struct evidence {
 
 struct evidence_pool;
 
+/* Address space for all; memory as it is used. -ENOMEM. */
 int evidence_pool_new(struct evidence_pool **out);
 void evidence_pool_free(struct evidence_pool *p);
 
-/* A new, empty one; NULL when the pool is full or without memory. Its number is not 0. */
+/* A new, empty one; NULL when the pool is full. Its number is not 0. */
 struct evidence *evidence_take(struct evidence_pool *p, uint32_t flow, int64_t now_ns);
 struct evidence *evidence_at(struct evidence_pool *p, uint32_t number);
 /* The one that was taken first of all that are in use; NULL when there is none. */
 struct evidence *evidence_oldest(struct evidence_pool *p);
 void evidence_release(struct evidence_pool *p, struct evidence *e);
-
-/* Calls of the allocator since the pool was made. */
-uint64_t evidence_allocations(const struct evidence_pool *p);

@@ -9,8 +9,7 @@
 
 #include "netprobe/fragment.h"
 
-#define BLOCK_FLOWS 512u
-#define TABLE_MAX   (1u << 24)
+#define TABLE_MAX (1u << 24)
 
 /* Each is sorted by the time of the last packet, so that only its oldest has to be looked at. */
 enum list { LIST_CLOSING, LIST_OTHER, LIST_TCP, LISTS };
@@ -25,9 +24,9 @@ struct flow_table {
 	struct flow_table_options options;
 	int64_t now_ns;
 	uint32_t *buckets, bucket_mask; /* numbers of flows; 0: none */
-	struct flow **blocks;
-	uint32_t block_count, fresh; /* flows of the last block that were never used: from this number on */
-	uint32_t unused;             /* list of used and ended ones, through `chain` */
+	struct flow *flows; /* [0] is none */
+	uint32_t fresh;     /* from behind this number on none was ever used, and no memory is behind them */
+	uint32_t unused;    /* list of used and ended ones, through `chain` */
 	uint32_t oldest[LISTS], newest[LISTS];
 	uint32_t round;
 	struct fragment_table *fragments;
@@ -36,7 +35,7 @@ struct flow_table {
 
 static struct flow *flow_at(const struct flow_table *t, uint32_t number)
 {
-	return number ? &t->blocks[(number - 1) / BLOCK_FLOWS][(number - 1) % BLOCK_FLOWS] : NULL;
+	return number ? &t->flows[number] : NULL;
 }
 
 struct flow *flow_table_at(const struct flow_table *t, uint32_t number)
@@ -77,8 +76,8 @@ int flow_table_new(struct flow_table **out, const struct flow_table_options *o)
 	t->now_ns = INT64_MIN;
 	t->bucket_mask = buckets - 1;
 	t->buckets = calloc(buckets, sizeof(*t->buckets));
-	t->blocks = calloc((o->max + BLOCK_FLOWS - 1) / BLOCK_FLOWS, sizeof(struct flow *));
-	if (!t->buckets || !t->blocks || fragment_table_new(&t->fragments) < 0) {
+	t->flows = calloc((size_t)o->max + 1, sizeof(*t->flows));
+	if (!t->buckets || !t->flows || fragment_table_new(&t->fragments) < 0) {
 		flow_table_free(t);
 		return -ENOMEM;
 	}
@@ -90,9 +89,7 @@ void flow_table_free(struct flow_table *t)
 {
 	if (!t)
 		return;
-	for (uint32_t i = 0; t->blocks && i < t->block_count; i++)
-		free(t->blocks[i]);
-	free(t->blocks);
+	free(t->flows);
 	free(t->buckets);
 	fragment_table_free(t->fragments);
 	free(t);
@@ -255,23 +252,14 @@ void flow_table_end_all(struct flow_table *t, enum flow_end why)
 
 /* ---- packets ---- */
 
-/* A flow's memory: of one that has ended, of the last block, of a new one; else the oldest flow has to go. */
+/* A flow's memory: of one that has ended, or never used; else the oldest flow has to go. */
 static struct flow *take(struct flow_table *t)
 {
 	struct flow *f;
 
-	if (!t->unused && t->fresh == t->block_count * BLOCK_FLOWS && t->fresh < t->options.max) {
-		t->blocks[t->block_count] = calloc(BLOCK_FLOWS, sizeof(struct flow));
-		t->totals.allocations++;
-		if (t->blocks[t->block_count])
-			t->block_count++;
-	}
-	if (!t->unused && (t->fresh == t->options.max || t->fresh == t->block_count * BLOCK_FLOWS)) {
-		f = oldest_of_all(t);
-		if (!f)
-			return NULL;
+	if (!t->unused && t->fresh == t->options.max) {
 		t->totals.evicted++;
-		flow_table_end(t, f, FLOW_END_EVICTED);
+		flow_table_end(t, oldest_of_all(t), FLOW_END_EVICTED);
 	}
 	uint32_t number = t->unused ? t->unused : ++t->fresh;
 
@@ -297,8 +285,6 @@ static struct flow *make(struct flow_table *t, const struct flow_key *key, uint3
 	struct flow *f = take(t);
 	uint32_t *bucket = &t->buckets[hash & t->bucket_mask];
 
-	if (!f)
-		return NULL;
 	f->key = *key;
 	f->hash = hash;
 	f->chain = *bucket;
@@ -403,8 +389,6 @@ struct flow *flow_table_packet(struct flow_table *t, const struct packet *p, con
 	}
 	if (!f) {
 		f = make(t, &key, hash, id);
-		if (!f)
-			return NULL;
 		f->first_ns = f->last_ns = f->reported_ns = p->time_ns;
 		f->began = (uint8_t)(sender_began(p, &key, sender) ? sender : !sender);
 	}
@@ -425,8 +409,6 @@ struct flow *flow_table_counted(struct flow_table *t, const struct flow *counted
 	}
 	if (!f) {
 		f = make(t, &counted->key, hash, counted->id);
-		if (!f)
-			return NULL;
 		f->reported_ns = counted->first_ns;
 		f->began = counted->began;
 	}

@@ -71,7 +71,7 @@ struct flow_table_options {
 	void *userdata;
 };
 
-/* Memory for flows is taken in blocks as they come, and kept. -ENOMEM, -EINVAL. */
+/* Address space for all flows is taken here, and memory as they come: nothing is allocated later. -ENOMEM, -EINVAL. */
 int flow_table_new(struct flow_table **out, const struct flow_table_options *o);
 void flow_table_free(struct flow_table *t);
 
@@ -86,7 +86,7 @@ struct flow_hint {
 };
 
 /* Finds or makes the packet's flow, counts the packet, and ends what has been idle by its time. *direction: 0 from who
- * began. NULL without memory. Later fragments are counted for the flow of the first one, whose ports are remembered. `hint` may
+ * began. Later fragments are counted for the flow of the first one, whose ports are remembered. `hint` may
  * be NULL.
  *
  * Who began: the sender of the SYN, the receiver of the SYN+ACK; else the sender of the first packet, but its receiver when
@@ -94,7 +94,7 @@ struct flow_hint {
 struct flow *flow_table_packet(struct flow_table *t, const struct packet *p, const struct flow_hint *hint, unsigned *direction);
 
 /* A flow as the kernel has counted it: finds or makes it, and sets key, id, side, began, first_ns and last_ns from *counted;
- * reports it when its active interval is over. NULL without memory. */
+ * reports it when its active interval is over. */
 struct flow *flow_table_counted(struct flow_table *t, const struct flow *counted);
 /* Between two calls the kernel's flows were all given to flow_table_counted; those that were not there have been evicted. */
 void flow_table_round(struct flow_table *t);
@@ -113,6 +113,5 @@ void flow_table_end_all(struct flow_table *t, enum flow_end why);
 struct flow_totals {
 	uint32_t flows, peak;  /* now, and at most ever */
 	uint64_t made, evicted;
-	uint64_t allocations;  /* calls of the allocator since the table was made */
 };
 struct flow_totals flow_table_totals(const struct flow_table *t);
