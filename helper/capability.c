@@ -163,11 +163,12 @@ int capability_preflight(struct updater *u, const struct payload *p, enum grant_
 				 "%s: %s is mounted noexec, nothing can be started from there: remount it with exec (mount -o remount,exec %s)",
 				 p->path, mount, mount);
 	}
-	*mode = GRANT_FILE_AND_AMBIENT;
 	if (!p->manifest.requires.os_capabilities)
-		*mode = GRANT_NONE;
-	else if ((fs.f_flag & ST_NOSUID) || caps_get_file(p->binary, &mask, &effective, NULL) < 0)
-		*mode = GRANT_AMBIENT;
+		return 0;
+	r = caps_get_file(p->binary, &mask, &effective, NULL);
+	if (r < 0 && r != -EOPNOTSUPP) /* a call that failed says nothing of the file system */
+		return error_set(&u->err, r, "%s/%s: cannot read its capabilities: %s", p->path, p->manifest.exec.binary, strerror(-r));
+	*mode = r < 0 || (fs.f_flag & ST_NOSUID) ? GRANT_AMBIENT : GRANT_FILE_AND_AMBIENT;
 	return 0;
 }
 

@@ -56,21 +56,6 @@ void updater_progress(struct updater *u, const char *id, const char *step, unsig
 		u->on_progress(u->progress_arg, id ? id : "", step, percent);
 }
 
-enum result updater_refusal(int code)
-{
-	switch (code) {
-	case -ENOSPC:
-	case -EDQUOT:
-	case -EIO:
-	case -EROFS:
-	case -ENOMEM:
-	case -EINTR:
-		return RESULT_FAILED;
-	default:
-		return RESULT_REFUSED;
-	}
-}
-
 int updater_open_bundle(struct updater *u, const char *path, const char *signature)
 {
 	_cleanup_free_ char *beside = NULL;

@@ -2,6 +2,7 @@
 /* What every verb works with. */
 #pragma once
 
+#include <errno.h>
 #include <json-c/json.h>
 #include <stdbool.h>
 #include <systemd/sd-bus.h>
@@ -56,7 +57,20 @@ void updater_close(struct updater *u);
 void updater_progress(struct updater *u, const char *id, const char *step, unsigned percent);
 
 /* Whether a failure is the caller's (a file or name that policy refuses) and not the host's (a full disk). */
-enum result updater_refusal(int code);
+static inline enum result updater_refusal(int code)
+{
+	switch (code) {
+	case -ENOSPC:
+	case -EDQUOT:
+	case -EIO:
+	case -EROFS:
+	case -ENOMEM:
+	case -EINTR:
+		return RESULT_FAILED;
+	default:
+		return RESULT_REFUSED;
+	}
+}
 
 /* Opens a bundle and reads BUNDLE.minisig, or `signature` when not NULL, into u->input. The caller's rights decide. */
 int updater_open_bundle(struct updater *u, const char *path, const char *signature);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "lib/log.h"
+#include "netprobe/banners.h"
 #include "netprobe/hostcheck.h"
 #include "netprobe/privilege.h"
 #include "netprobe/server_state.h"
@@ -120,6 +121,8 @@ int requests_handle(struct server *s, NetprobeFrame *request)
 		return on_ping(s, request);
 	case SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__PAYLOAD_APPLY_CONFIG:
 		return on_apply_config(s, request);
+	case SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__PAYLOAD_BANNER_BATCH:
+		return banners_answer(&s->client, request);
 	case SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__PAYLOAD_START_REMOTE_CAPTURE:
 		return requests_error(&s->client, request->sequence, "capture_unavailable",
 				   "this version does not capture packets");

@@ -3,7 +3,7 @@
  * client to the server for the client's, the other way for the server's. */
 #include <errno.h>
 
-#include "netprobe/fingerprint/cursor.h"
+#include "netprobe/dissect/cursor.h"
 #include "netprobe/fingerprint/digest.h"
 #include "netprobe/fingerprint/fingerprint.h"
 
@@ -16,16 +16,16 @@ enum { KEX = 0, ENCRYPTION = 2, MAC = 4, COMPRESSION = 6 };
 int hassh_kexinit(struct span payload, bool server, char out[HASSH_BYTES])
 {
 	const unsigned parts[] = { KEX, ENCRYPTION + server, MAC + server, COMPRESSION + server };
-	struct cursor c = { .left = payload };
+	struct cursor c = cursor_of(payload);
 	struct span lists[NAME_LISTS];
 
 	out[0] = '\0';
 	if (cursor_u8(&c) != SSH_MSG_KEXINIT)
 		return -EBADMSG;
-	(void)cursor_take(&c, 16); /* cookie */
+	cursor_skip(&c, 16); /* cookie */
 	for (unsigned i = 0; i < NAME_LISTS; i++)
-		lists[i] = cursor_take(&c, cursor_u32(&c));
-	if (c.bad || c.left.size < 5) /* first_kex_packet_follows and a reserved word */
+		lists[i] = cursor_span(&c, cursor_be32(&c));
+	if (c.failed || c.left < 5) /* first_kex_packet_follows and a reserved word */
 		return -EBADMSG;
 	digest_begin(DIGEST_MD5);
 	for (unsigned i = 0; i < 4; i++) {

@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "netprobe/fingerprint/cursor.h"
+#include "netprobe/bytes.h"
+#include "netprobe/dissect/cursor.h"
 #include "netprobe/fingerprint/digest.h"
 #include "netprobe/fingerprint/fingerprint.h"
 
@@ -40,12 +41,12 @@ static unsigned count_values(struct span s)
 /* A vector: its length in two bytes, or in one, and its bytes. */
 static struct span vector16(struct cursor *c)
 {
-	return cursor_take(c, cursor_u16(c));
+	return cursor_span(c, cursor_be16(c));
 }
 
 static struct span vector8(struct cursor *c)
 {
-	return cursor_take(c, cursor_u8(c));
+	return cursor_span(c, cursor_u8(c));
 }
 
 static void read_versions(struct cursor body, struct hello *h)
@@ -64,20 +65,20 @@ static void read_versions(struct cursor body, struct hello *h)
 
 static void read_alpn(struct cursor body, struct hello *h)
 {
-	struct cursor names = { .left = vector16(&body) };
+	struct cursor names = cursor_of(vector16(&body));
 
 	h->alpn = vector8(&names);
 }
 
 static int read_extensions(struct hello *h)
 {
-	struct cursor c = { .left = h->extensions };
+	struct cursor c = cursor_of(h->extensions);
 
-	while (c.left.size > 0) {
-		uint16_t type = cursor_u16(&c);
-		struct cursor body = { .left = vector16(&c) };
+	while (c.left > 0) {
+		uint16_t type = cursor_be16(&c);
+		struct cursor body = cursor_of(vector16(&c));
 
-		if (c.bad)
+		if (c.failed)
 			return -EBADMSG;
 		h->extension_count += !grease(type);
 		switch (type) {
@@ -103,18 +104,18 @@ static int read_extensions(struct hello *h)
 /* RFC 8446 section 4.1.2; RFC 6347 section 4.2.1 for the cookie. */
 static int read_hello(struct span body, bool cookie, struct hello *h)
 {
-	struct cursor c = { .left = body };
+	struct cursor c = cursor_of(body);
 
-	h->version = cursor_u16(&c);
-	(void)cursor_take(&c, 32); /* random */
+	h->version = cursor_be16(&c);
+	cursor_skip(&c, 32); /* random */
 	(void)vector8(&c);         /* session id */
 	if (cookie)
 		(void)vector8(&c);
 	h->ciphers = vector16(&c);
 	(void)vector8(&c); /* compression methods */
-	if (!c.bad && c.left.size > 0)
+	if (!c.failed && c.left > 0)
 		h->extensions = vector16(&c);
-	if (c.bad || h->ciphers.size % 2 || h->version >> 8 == 0)
+	if (c.failed || h->ciphers.size % 2 || h->version >> 8 == 0)
 		return -EBADMSG;
 	h->cipher_count = count_values(h->ciphers);
 	return read_extensions(h);
@@ -235,11 +236,11 @@ static size_t list_values(struct span s, uint16_t *out)
 
 static size_t list_extensions(struct span s, uint16_t *out)
 {
-	struct cursor c = { .left = s };
+	struct cursor c = cursor_of(s);
 	size_t n = 0;
 
-	while (!c.bad && c.left.size > 0 && n < VALUES_MAX) {
-		uint16_t type = cursor_u16(&c);
+	while (c.left > 0 && n < VALUES_MAX) {
+		uint16_t type = cursor_be16(&c);
 
 		(void)vector16(&c);
 		if (!grease(type) && type != EXTENSION_SERVER_NAME && type != EXTENSION_ALPN)
