@@ -53,7 +53,7 @@ static float judge(const struct dns_message *m, bool ok, bool port)
 		if (ok && m->questions <= 8 && (known_class(m->class) || m->whole))
 			return 0.85F;
 		/* Broken behind its first question, or behind the first half of the header of an ordinary query or answer. */
-		if (m->first && known_class(m->class) && (known_type(m->type) || m->printable))
+		if (m->first && known_class(m->class))
 			return 0.65F;
 		return !opcode && !(m->flags & RESERVED) && m->questions == 1 ? 0.55F : 0;
 	}
