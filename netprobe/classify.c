@@ -316,17 +316,26 @@ static bool classify_datagram(struct classifier *c, struct classify_flow *f, con
 	return fresh;
 }
 
+/* Some devices count the padding of a short Ethernet frame as payload: an acknowledgement or SYN with a few zeros. */
+static bool padding_only(const struct packet *p)
+{
+	static const uint8_t zero[6] = { 0 };
+
+	return !(p->tcp_flags & (PACKET_PSH | PACKET_FIN | PACKET_RST | PACKET_URG)) && p->payload.size <= sizeof(zero) && memcmp(p->payload.data, zero, p->payload.size) == 0;
+}
+
 struct classify_result classify_packet(struct classifier *c, struct classify_flow **flow, const struct packet *p, unsigned direction,
 				       unsigned budget, uint64_t off, handout_fn *handout, void *userdata)
 {
 	struct classify_result result = { .state = CLASSIFY_UNKNOWN };
-	bool tcp = p->protocol == IPPROTO_TCP, syn = tcp && (p->tcp_flags & PACKET_SYN), last;
+	bool tcp = p->protocol == IPPROTO_TCP, syn = tcp && (p->tcp_flags & PACKET_SYN), payload, last;
 	struct classify_flow *f = *flow;
 
 	if ((!tcp && p->protocol != IPPROTO_UDP) || (f && f->tcp != tcp))
 		return result;
 	result.state = CLASSIFY_GOING;
-	if (p->fragment_offset || (!p->payload.size && !syn)) {
+	payload = p->payload.size && !p->fragment_offset && !(tcp && padding_only(p));
+	if (p->fragment_offset || (!payload && !syn)) {
 		if (f) {
 			result.protocol = f->protocol;
 			result.confidence = f->confidence;
@@ -343,7 +352,7 @@ struct classify_result classify_packet(struct classifier *c, struct classify_flo
 	}
 	if (syn)
 		stream_syn(&f->stream[direction], p->sequence);
-	if (p->payload.size) {
+	if (payload) {
 		f->packets++;
 		last = f->packets >= budget || f->packets >= CLASSIFY_PACKETS;
 		off |= c->off;

@@ -5,7 +5,8 @@
 
 void stream_syn(struct stream *s, uint32_t sequence)
 {
-	if (s->started)
+	/* A SYN that is repeated with another number counts as long as nothing came. */
+	if (s->started && (!s->whole || s->ready || s->held_count))
 		return;
 	s->start = sequence + 1;
 	s->started = s->whole = true;
@@ -126,6 +127,11 @@ enum stream_result stream_add(struct stream *s, struct pool *pool, unsigned unit
 	if (!s->started) {
 		s->start = sequence;
 		s->started = true;
+	}
+	/* Nowhere near the SYN: it was of another connection. */
+	if (!s->ready && !s->held_count && sequence - s->start - 1 >= limit && s->start - sequence - 1 >= limit) {
+		s->start = sequence;
+		s->whole = false;
 	}
 	at = sequence - s->start;
 	if (at > INT32_MAX) { /* before the start */

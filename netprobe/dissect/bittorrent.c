@@ -123,12 +123,13 @@ static bool dht(struct span s, size_t missing)
 
 /* ---- uTP ---- */
 
-#define UTP_HEADER 20u
+#define UTP_WINDOW_MAX (64u << 20)        /* bytes that a peer takes */
+#define UTP_APART_MAX  (60u * 1000 * 1000) /* microseconds between two packets that are compared */
 
 struct utp {
 	uint8_t type;
 	uint16_t connection, sequence, acknowledged;
-	uint32_t difference;
+	uint32_t time, difference, window;
 	struct span payload;
 };
 
@@ -139,12 +140,12 @@ static bool utp_read(struct span s, struct utp *u)
 
 	u->type = first >> 4;
 	u->connection = cursor_be16(&c);
-	cursor_skip(&c, 4);
+	u->time = cursor_be32(&c);
 	u->difference = cursor_be32(&c);
-	cursor_skip(&c, 4);
+	u->window = cursor_be32(&c);
 	u->sequence = cursor_be16(&c);
 	u->acknowledged = cursor_be16(&c);
-	if (c.failed || (first & 0x0f) != 1 || u->type > 4)
+	if (c.failed || (first & 0x0f) != 1 || u->type > 4 || u->window > UTP_WINDOW_MAX)
 		return false;
 	for (unsigned i = 0; extension && i < 4; i++) {
 		uint8_t length;
@@ -175,7 +176,7 @@ static bool utp_pair(const struct utp *a, unsigned a_direction, const struct utp
 	if (a->type == 4 && a_direction == b_direction) /* a SYN has the id of what is received */
 		return ahead == 0 ? b->type == 4 : ahead == 1;
 	if (a_direction == b_direction)
-		return ahead == 0 && (uint16_t)(b->sequence - a->sequence) < 64;
+		return ahead == 0 && (uint16_t)(b->sequence - a->sequence) < 64 && b->time - a->time < UTP_APART_MAX && b->time != a->time;
 	if (a->type == 4)
 		return ahead == 0 && b->acknowledged == a->sequence;
 	return (ahead == 1 || ahead == 0xffff) && (uint16_t)(b->acknowledged - a->sequence + 32) < 64;

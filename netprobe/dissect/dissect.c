@@ -16,8 +16,8 @@
 static const struct dissector table[] = {
 	{ PROTOCOL_HTTP, dissect_http, NULL, { UPPER, B('\r') }, { B('H'), B('\r') }, { ANY }, 0 },
 	{ PROTOCOL_HTTP2, dissect_http2, NULL, { B('P'), B(0) }, { B(0) }, { ANY }, 0 },
-	/* Text: STARTTLS may follow. */
-	{ PROTOCOL_TLS, dissect_tls, NULL, { R(0x14, 0x18), R(0x20, 0xff) }, { R(0x14, 0x18), R(0x20, 0x7e) }, { ANY }, 0 },
+	/* Text: STARTTLS may follow; 4 and 5: SOCKS. */
+	{ PROTOCOL_TLS, dissect_tls, NULL, { R(0x14, 0x18), R(0x20, 0xff), R(4, 5) }, { R(0x14, 0x18), R(0x20, 0x7e), B(0), B(5) }, { ANY }, 0 },
 	{ PROTOCOL_DTLS, NULL, dissect_dtls, { ANY }, { ANY }, { R(0x14, 0x19) }, 0 },
 	{ PROTOCOL_DNS, dissect_dns_tcp, dissect_dns, { R(0, 0x3f) }, { ANY }, { ANY }, 0 },
 	{ PROTOCOL_MDNS, NULL, dissect_mdns, { ANY }, { ANY }, { ANY }, 0 },

@@ -32,19 +32,33 @@ static bool bare_header(struct span s)
 	return s.size == HEADER && memcmp(s.data + 4, none, 8) == 0 && s.data[2] & 0x80 && RCODE(s.data[3]);
 }
 
-static float judge(const struct dns_message *m, bool port)
+/* The certificate of a DNSCrypt server is asked for in the form of DNS on the port of DNSCrypt, which is what the flow is. */
+static bool dnscrypt_certificate(const struct dns_message *m)
+{
+	static const char name[] = "\1" "2" "\15" "dnscrypt-cert";
+
+	return m->type == 16 && span_starts(m->name, name, sizeof(name) - 1);
+}
+
+/* `ok`: dns_message_read could read the whole of it. */
+static float judge(const struct dns_message *m, bool ok, bool port)
 {
 	unsigned opcode = OPCODE(m->flags);
 
-	if (opcode == 3 || opcode > 6 || (!m->response && RCODE(m->flags)))
+	if (opcode == 3 || opcode > 6)
 		return 0;
 	if (port) {
-		if (m->whole && known_type(m->type) && m->questions <= 1)
+		if (ok && m->whole && known_type(m->type) && m->questions <= 1 && (m->response || !RCODE(m->flags)))
 			return 0.98F;
-		return m->questions <= 8 && (known_class(m->class) || m->whole) ? 0.85F : 0;
+		if (ok && m->questions <= 8 && (known_class(m->class) || m->whole))
+			return 0.85F;
+		/* Broken behind its first question, or behind the first half of the header of an ordinary query or answer. */
+		if (m->first && known_class(m->class))
+			return 0.65F;
+		return !opcode && !(m->flags & RESERVED) && m->questions == 1 ? 0.55F : 0;
 	}
-	if (m->flags & RESERVED || opcode > 5 || m->questions != 1 || !m->printable || !m->whole || !known_type(m->type) ||
-	    !known_class(m->class) || (!m->response && m->answers))
+	if (!ok || m->flags & RESERVED || opcode > 5 || m->questions != 1 || !m->printable || !m->whole || !known_type(m->type) ||
+	    !known_class(m->class) || (!m->response && (m->answers || RCODE(m->flags))) || dnscrypt_certificate(m))
 		return 0;
 	return 0.85F;
 }
@@ -52,7 +66,7 @@ static float judge(const struct dns_message *m, bool port)
 enum dissect_answer dissect_dns(const struct dissect_input *in, struct dissect_verdict *v)
 {
 	struct span s = in->stream[in->direction];
-	bool port = dissect_port(in, PORT_DNS);
+	bool port = dissect_port(in, PORT_DNS), ok;
 	struct dns_message m;
 	float confidence;
 
@@ -60,9 +74,8 @@ enum dissect_answer dissect_dns(const struct dissect_input *in, struct dissect_v
 		return DISSECT_NO;
 	if (port && bare_header(s))
 		return dissect_yes(v, 0.7F);
-	if (!dns_message_read(s, in->missing, &m))
-		return DISSECT_NO;
-	confidence = judge(&m, port);
+	ok = dns_message_read(s, in->missing, &m);
+	confidence = judge(&m, ok, port);
 	return confidence > 0 ? dissect_yes(v, confidence) : DISSECT_NO;
 }
 
@@ -86,15 +99,15 @@ enum dissect_answer dissect_dns_tcp(const struct dissect_input *in, struct disse
 			continue;
 		if (c.left < length) {
 			/* An answer of many segments: its first records tell as well. */
-			if (port && c.left >= HEADER && dns_message_read((struct span){ c.at, c.left }, length - c.left, &m) && m.records &&
-			    judge(&m, true) > 0)
+			if (port && c.left >= HEADER && dns_message_read((struct span){ c.at, c.left }, length - c.left, &m) &&
+			    judge(&m, true, true) > 0)
 				return dissect_yes(v, 0.85F);
 			more |= port || length < 1024;
 			continue;
 		}
 		if (!dns_message_read((struct span){ c.at, length }, 0, &m))
 			continue;
-		confidence = judge(&m, port);
+		confidence = judge(&m, true, port);
 		if (confidence > 0)
 			return dissect_yes(v, confidence);
 	}

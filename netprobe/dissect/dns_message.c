@@ -13,7 +13,7 @@ static bool printable(uint8_t b)
 }
 
 /* A name: labels, the root or a pointer to something before it (RFC 1035 section 4.1.4). */
-static bool name(struct cursor *c, const uint8_t *start, struct dns_message *m, bool first)
+static bool name(struct cursor *c, const uint8_t *start, struct dns_message *m)
 {
 	size_t total = 0;
 
@@ -37,10 +37,6 @@ static bool name(struct cursor *c, const uint8_t *start, struct dns_message *m, 
 		label = cursor_span(c, length);
 		if (c->failed || total > NAME_MAX_BYTES)
 			return false;
-		if (first) {
-			m->label = length;
-			first = false;
-		}
 		for (size_t i = 0; i < label.size && m->printable; i++)
 			m->printable = printable(label.data[i]) || label.data[i] == ' ' || label.data[i] >= 0x80;
 	}
@@ -49,49 +45,45 @@ static bool name(struct cursor *c, const uint8_t *start, struct dns_message *m, 
 bool dns_message_read(struct span s, size_t missing, struct dns_message *out)
 {
 	struct cursor c = cursor_of(s);
-	struct dns_message m = { .printable = true };
-	unsigned sections[2], records;
+	struct dns_message *m = out;
+	unsigned sections[2];
 
+	*m = (struct dns_message){ .printable = true };
 	cursor_skip(&c, 2);
-	m.flags = cursor_be16(&c);
-	m.questions = cursor_be16(&c);
-	m.answers = cursor_be16(&c);
-	m.authorities = cursor_be16(&c);
-	m.additionals = cursor_be16(&c);
-	m.response = m.flags & 0x8000;
-	if (c.failed)
-		return false;
-	sections[0] = m.questions;
-	sections[1] = (unsigned)m.answers + m.authorities + m.additionals;
-	/* A question is at least five bytes, a record eleven. */
-	if (!(sections[0] + sections[1]) || sections[0] * 5 + sections[1] * 11 > c.left + missing)
+	m->flags = cursor_be16(&c);
+	m->questions = cursor_be16(&c);
+	m->answers = cursor_be16(&c);
+	m->authorities = cursor_be16(&c);
+	m->additionals = cursor_be16(&c);
+	m->response = m->flags & 0x8000;
+	sections[0] = m->questions;
+	sections[1] = (unsigned)m->answers + m->authorities + m->additionals;
+	if (c.failed || !(sections[0] + sections[1]))
 		return false;
 	for (unsigned i = 0; i < 2; i++) {
-		for (records = 0; records < sections[i] && m.records < RECORDS_MAX; records++) {
-			uint16_t type, class, length;
-			bool ok = name(&c, s.data, &m, !m.records);
+		for (unsigned n = 0; n < sections[i] && m->records < RECORDS_MAX; n++) {
+			const uint8_t *from = c.at;
+			bool ok = name(&c, s.data, m);
+			size_t length = (size_t)(c.at - from);
+			uint16_t type = cursor_be16(&c), class = cursor_be16(&c);
 
-			type = cursor_be16(&c);
-			class = cursor_be16(&c);
+			if (ok && !c.failed && !m->records) {
+				m->name = (struct span){ from, length };
+				m->type = type;
+				m->class = class;
+				m->first = true;
+			}
 			if (i) {
 				cursor_skip(&c, 4);
-				length = cursor_be16(&c);
-				cursor_skip(&c, length);
+				cursor_skip(&c, cursor_be16(&c));
 			}
-			if (c.failed) { /* fewer bytes than the message says: all right when they were cut off */
-				*out = m;
-				return missing && m.records;
-			}
+			if (c.failed) /* fewer bytes than the message says: all right when they were cut off */
+				return missing && m->records;
 			if (!ok)
 				return false;
-			if (!m.records) {
-				m.type = type;
-				m.class = class;
-			}
-			m.records++;
+			m->records++;
 		}
 	}
-	m.whole = !c.left && !missing && m.records < RECORDS_MAX;
-	*out = m;
+	m->whole = !c.left && !missing && m->records < RECORDS_MAX;
 	return true;
 }

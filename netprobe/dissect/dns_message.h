@@ -12,7 +12,8 @@ struct dns_message {
 	bool whole;           /* every record is there, and nothing is left behind them */
 	bool printable;       /* names read so far are letters, digits, '-', '_' and the like */
 	unsigned records;     /* questions and records that were read */
-	uint8_t label;        /* bytes of the first label of the first name */
+	bool first;           /* the first question or record could be read */
+	struct span name;     /* of the first, as it is in the message, to its zero or pointer */
 };
 
 /* Reads a message of which `missing` bytes at the end are not there. False for what is none: a name, record or count that

@@ -53,7 +53,10 @@ enum dissect_answer dissect_ftp(const struct dissect_input *in, struct dissect_v
 	}
 	if (command && code && port)
 		return dissect_yes(v, 0.9F);
-	if (port && in->last && whole && (code == 220 || code == 120 || code == 421 || code == 530 || code == 331 || code == 230))
+	/* Turned away. */
+	if (port && whole && (code == 421 || code == 530) && !client.size)
+		return dissect_yes(v, 0.75F);
+	if (port && in->last && whole && (code == 220 || code == 120 || code == 331 || code == 230))
 		return dissect_yes(v, 0.7F);
 	/* One side only was captured. */
 	if (port && command && (in->packets >= 3 || in->last))

@@ -30,13 +30,13 @@ static enum dissect_answer names(struct span s, size_t missing, struct dissect_v
 {
 	struct cursor c = cursor_of(span_from(s, 12));
 	struct dns_message m;
+	bool encoded = encoded_name(&c), ok = dns_message_read(s, missing, &m);
 
-	if (!dns_message_read(s, missing, &m))
-		return DISSECT_NO;
-	/* NB and NBSTAT of class IN. */
-	if ((m.type != 0x20 && m.type != 0x21 && m.type != 0x0a) || m.class != 1)
-		return DISSECT_NO;
-	return dissect_yes(v, encoded_name(&c) ? 0.98F : 0.75F);
+	/* NB, NULL and NBSTAT of class IN. */
+	if (ok && (m.type == 0x20 || m.type == 0x21 || m.type == 0x0a) && m.class == 1)
+		return dissect_yes(v, encoded ? 0.98F : 0.75F);
+	/* Broken, but for the name or the question. */
+	return encoded || (m.first && m.class == 1 && m.type == 0x20) ? dissect_yes(v, 0.7F) : DISSECT_NO;
 }
 
 /* Type, flags, id, the sender's address and port; the direct ones have a length, an offset and two names. */

@@ -58,9 +58,9 @@ static enum dissect_answer long_form(const struct dissect_input *in, struct span
 		case QUIC_HELLO_NONE:
 			break;
 		}
-		/* A server's, or a client's whose first packet was not seen. A client may still begin. */
-		v->more = !(*in->handed & 1u << HANDOUT_CLIENT_HELLO_QUIC);
 	}
+	/* A server's, early data, or a client's whose first packet was not seen: the hello may still come. */
+	v->more = !(*in->handed & 1u << HANDOUT_CLIENT_HELLO_QUIC);
 	/* A reserved version says nothing by itself: what else is there has to fit. */
 	if ((first.version & 0x0f0f0f0f) == 0x0a0a0a0a)
 		return first.kind == QUIC_INITIAL && s.size + in->missing >= INITIAL_DATAGRAM && first.dcid.size >= 8 ?

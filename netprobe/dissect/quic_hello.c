@@ -10,7 +10,7 @@
 #define PACKETS    4u    /* in one datagram */
 #define HEADER     4u
 
-enum { PADDING = 0, PING = 1, ACK = 2, ACK_ECN = 3, CRYPTO = 6, CLOSE = 0x1c, CLOSE_APPLICATION = 0x1d };
+enum { PADDING = 0, PING = 1, ACK = 2, ACK_ECN = 3, CRYPTO = 6, CRYPTO_GOOGLE = 8 };
 
 struct hello {
 	size_t size; /* the highest byte that came, plus one */
@@ -51,7 +51,8 @@ static void acknowledgement(struct cursor *c, bool ecn)
 		quic_varint(c);
 }
 
-static void frames(struct hello *h, struct span plain)
+/* Google's versions number the frame otherwise. */
+static void frames(struct hello *h, struct span plain, uint64_t crypto)
 {
 	struct cursor c = cursor_of(plain);
 
@@ -64,7 +65,7 @@ static void frames(struct hello *h, struct span plain)
 			acknowledgement(&c, type == ACK_ECN);
 			continue;
 		}
-		if (type != CRYPTO)
+		if (type != crypto)
 			return;
 		offset = quic_varint(&c);
 		length = quic_varint(&c);
@@ -105,7 +106,7 @@ static void datagram(struct hello *h, struct span bytes, struct span *first)
 		if (!first->data)
 			*first = p.dcid;
 		h->opened = true;
-		frames(h, plain);
+		frames(h, plain, p.version >> 24 == 'T' || p.version >> 24 == 'Q' ? CRYPTO_GOOGLE : CRYPTO);
 	}
 }
 

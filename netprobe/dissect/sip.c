@@ -6,6 +6,18 @@
 static const char *const methods[] = { "INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "REGISTER", "PRACK", "SUBSCRIBE", "NOTIFY", "PUBLISH", "INFO",
 				       "REFER", "MESSAGE", "UPDATE", "" };
 
+/* A method and the scheme behind it are SIP's, whatever became of the rest of the line. */
+static bool scheme(struct span s)
+{
+	for (unsigned i = 0; *methods[i]; i++) {
+		size_t n = strlen(methods[i]);
+
+		if (span_starts(s, methods[i], n) && SPAN_STARTS(span_from(s, n), " sip:"))
+			return true;
+	}
+	return false;
+}
+
 static enum start_line judge(struct span s)
 {
 	struct span target;
@@ -30,7 +42,7 @@ enum dissect_answer dissect_sip_udp(const struct dissect_input *in, struct disse
 	case START_LINE_RESPONSE:
 		return dissect_yes(v, 0.98F);
 	default:
-		return DISSECT_NO;
+		return scheme(in->stream[in->direction]) ? dissect_yes(v, 0.75F) : DISSECT_NO;
 	}
 }
 

@@ -41,11 +41,14 @@ static float judge(struct span s, size_t missing, bool port)
 		return 0;
 	/* Bits 4 and 8 are the class (figure 3). */
 	method = (uint16_t)((type & 0x000f) | (type & 0x00e0) >> 1 | (type & 0x3e00) >> 2);
-	if (missing && c.left < length)
-		return cookie == COOKIE && method <= 0xff ? 0.9F : 0;
+	if (c.left < length)
+		return cookie == COOKIE && length % 4 == 0 ? 0.9F : 0;
 	walked = attributes((struct cursor){ c.at, length, false }, cookie != COOKIE, &count, &known);
-	if (cookie == COOKIE)
-		return length % 4 == 0 && walked && method <= 0x1ff ? 0.98F : port ? 0.7F : 0;
+	if (cookie == COOKIE) {
+		if (length % 4 == 0 && walked)
+			return method <= 0x1ff ? 0.98F : 0.9F;
+		return port || c.left == length ? 0.75F : 0;
+	}
 	/* Without the cookie only binding and shared secret (RFC 3489 section 11.1) and TURN's drafts, exactly as long. */
 	if (!method || method > 9 || c.left != length || !walked)
 		return 0;

@@ -216,10 +216,18 @@ static bool is_text(struct span s)
 	return s.size > 0;
 }
 
+/* A client's greeting of SOCKS 4 or 5 (RFC 1928 section 3). TLS within it is handed out, but the flow is SOCKS. */
+static bool is_socks(struct span s)
+{
+	return s.size >= 3 && (s.data[0] == 5 ? s.data[1] && s.data[1] <= 8 && s.size >= 2u + s.data[1] : s.data[0] == 4 && s.data[1] == 1 && s.size >= 9);
+}
+
 enum dissect_answer dissect_tls(const struct dissect_input *in, struct dissect_verdict *v)
 {
 	bool more = false;
 
+	if (is_socks(in->stream[0]))
+		return tls_hello_within(in) ? DISSECT_NO : DISSECT_MORE;
 	for (unsigned d = 0; d < 2; d++) {
 		struct span s = in->stream[d];
 		enum dissect_answer a;
