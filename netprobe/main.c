@@ -16,6 +16,7 @@
 #include "lib/cleanup.h"
 #include "lib/log.h"
 #include "netprobe/attribute.h"
+#include "netprobe/budget.h"
 #include "netprobe/config.h"
 #include "netprobe/fingerprint/fingerprint.h"
 #include "netprobe/hostcheck.h"
@@ -31,6 +32,8 @@ enum { EXIT_USAGE = 1, EXIT_FAILED = 3 };
 struct options {
 	const char *socket, *config, *read;
 	const char *fingerprint_dbs[P0F_FILES_MAX + 1];
+	enum tap_kind tap;
+	unsigned cpu_percent;
 	enum log_format log_format;
 	bool check, json, debug;
 };
@@ -48,6 +51,8 @@ static void usage(FILE *out)
 	      "  --read FILE           analyse a pcap or pcapng file and print what would be sent;\n"
 	      "                        \"-\" is standard input\n"
 	      "  --json                with --check: as a JSON object; with --read: one a line\n"
+	      "  --tap KIND            auto (default), tracepoint or socket\n"
+	      "  --cpu-percent N       above this, of one CPU, look at fewer packets of each flow\n"
 	      "  --fingerprint-db FILE p0f signatures; may be repeated\n"
 	      "                        (default " P0F_DEFAULT_PATH ")\n"
 	      "  --version, --help\n\n"
@@ -85,6 +90,7 @@ static int parse(int argc, char **argv, struct options *o)
 		{ "socket", required_argument, NULL, 's' }, { "config", required_argument, NULL, 'c' },
 		{ "log-format", required_argument, NULL, 'l' }, { "check", no_argument, NULL, 'k' },
 		{ "read", required_argument, NULL, 'r' }, { "fingerprint-db", required_argument, NULL, 'f' },
+		{ "tap", required_argument, NULL, 't' }, { "cpu-percent", required_argument, NULL, 'p' },
 		{ "json", no_argument, NULL, 'j' }, { "debug", no_argument, NULL, 'd' },
 		{ "version", no_argument, NULL, 'V' }, { "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
 	};
@@ -106,6 +112,18 @@ static int parse(int argc, char **argv, struct options *o)
 			break;
 		case 'k':
 			o->check = true;
+			break;
+		case 't':
+			if (tap_kind_parse(optarg, &o->tap) < 0) {
+				fprintf(stderr, "serviceradar-netprobe: --tap: \"%s\" is none of auto, tracepoint, socket\n", optarg);
+				return -EINVAL;
+			}
+			break;
+		case 'p':
+			if (sscanf(optarg, "%u", &o->cpu_percent) != 1 || o->cpu_percent < 1 || o->cpu_percent > 100) {
+				fprintf(stderr, "serviceradar-netprobe: --cpu-percent: \"%s\" is not 1 to 100\n", optarg);
+				return -EINVAL;
+			}
 			break;
 		case 'r':
 			o->read = optarg;
@@ -186,6 +204,8 @@ static struct attribution *start_attribution(struct error *why)
 
 static int run(const struct options *o, struct error *err)
 {
+	const struct observe_options watching = { .tap = o->tap, .cpu_percent = o->cpu_percent, .fingerprint_dbs = o->fingerprint_dbs };
+	struct observe *observe;
 	static struct error why;
 	struct attribution *attribution;
 	VisibilityConfig *config = NULL;
@@ -204,10 +224,14 @@ static int run(const struct options *o, struct error *err)
 	if (fd < 0)
 		return fd;
 	attribution = start_attribution(&why);
+	r = observe_open(&observe, event, &watching, err);
+	if (r < 0)
+		return r;
 	malloc_trim(0); /* loading needs the kernel's type information once: some MiB */
 	r = server_new(&server, event, fd, attribution, why.text, config);
 	if (r < 0)
 		return error_set(err, r, "cannot serve: %s", strerror(-r));
+	server_observe(server, observe);
 	r = privilege_lock(err);
 	if (r == 0) {
 		(void)sd_notifyf(0, "READY=1\nSTATUS=%s", attribution ? "Attributing connections" : why.text);
@@ -216,6 +240,7 @@ static int run(const struct options *o, struct error *err)
 	}
 	server_free(server);
 	server = NULL;
+	observe_close(observe);
 	attribution_close(attribution);
 	if (own_socket && o->socket)
 		(void)unlink(o->socket);
@@ -225,7 +250,7 @@ static int run(const struct options *o, struct error *err)
 
 int main(int argc, char **argv)
 {
-	struct options o = { .socket = DEFAULT_SOCKET };
+	struct options o = { .socket = DEFAULT_SOCKET, .cpu_percent = BUDGET_PERCENT };
 	struct error err = { .text = "" };
 
 	if (parse(argc, argv, &o) < 0)

@@ -54,6 +54,9 @@ static int on_ping(struct server *s, const NetprobeFrame *request)
 	ack.events_dropped_queue = s->queue.dropped;
 	ack.events_foreign = t.foreign;
 	ack.events_discarded = s->discarded;
+	ack.configs_refused = s->refused_configs;
+	if (s->observe)
+		observe_fill(s->observe, &ack);
 	frame.sequence = request->sequence;
 	frame.payload_case = SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__PAYLOAD_PING_ACK;
 	frame.ping_ack = &ack;
@@ -100,6 +103,8 @@ static int on_apply_config(struct server *s, NetprobeFrame *request)
 		r = config_hash(config, hash);
 	if (r == 0 && config->enabled != server_enabled(s))
 		r = set_enabled(s, config->enabled, &err);
+	if (r == 0 && s->observe)
+		r = observe_apply(s->observe, config, &err);
 	if (r < 0)
 		return refuse_config(s, request, &err);
 	if (s->config)

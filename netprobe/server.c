@@ -77,6 +77,8 @@ static void disconnect(struct server *s, const char *why)
 		return;
 	s->client_source = sd_event_source_disable_unref(s->client_source);
 	s->queue.dropped += s->client.out_events; /* handed out, but not wholly sent */
+	if (s->observe)
+		observe_disconnected(s->observe);
 	client_close(&s->client);
 	log_event(LOG_LEVEL_INFO, "client disconnected", "why", why, NULL);
 }
@@ -139,8 +141,7 @@ static int append_single(struct server *s)
 	return client_append(&s->client, &frame);
 }
 
-/* Events go out only behind replies and only as fast as the client reads: what waits, waits in the bounded queue. */
-static int send_events(struct server *s)
+static int send_attributions(struct server *s)
 {
 	while (s->client.fd >= 0 && s->config && s->config->enabled && s->queue.count > 0 && client_backlog(&s->client) == 0) {
 		bool batched = s->config->flow_attribution_ipc_batch;
@@ -162,6 +163,29 @@ static int send_events(struct server *s)
 			return r;
 	}
 	return 0;
+}
+
+static int send_observations(struct server *s)
+{
+	while (s->observe && s->client.fd >= 0 && s->config && s->config->enabled && client_backlog(&s->client) == 0) {
+		int r = observe_send(s->observe, &s->client);
+
+		if (r > 0)
+			r = flush(s);
+		else
+			return r;
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Events go out only behind replies and only as fast as the client reads: what waits, waits in bounded queues. */
+static int send_events(struct server *s)
+{
+	int r = send_attributions(s);
+
+	return r < 0 ? r : send_observations(s);
 }
 
 /* Returns 0, or a negative errno after which the connection is to be closed; *why says it for the log. */
@@ -339,12 +363,23 @@ int server_new(struct server **out, sd_event *event, int listen_fd, struct attri
 	return 0;
 }
 
+void server_observe(struct server *s, struct observe *o)
+{
+	struct error err = { .text = "" };
+
+	s->observe = o;
+	if (s->config && observe_apply(o, s->config, &err) < 0)
+		log_event(LOG_LEVEL_WARNING, "interfaces of the config are not watched", "reason", err.text, NULL);
+}
+
 void server_free(struct server *s)
 {
 	if (!s)
 		return;
 	disconnect(s, "the daemon stops");
 	report(s, "stopped");
+	if (s->observe)
+		observe_report(s->observe, "stopped");
 	sd_event_source_disable_unref(s->listen_source);
 	sd_event_source_disable_unref(s->tick_source);
 	sd_event_source_disable_unref(s->ring_source);

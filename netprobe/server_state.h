@@ -10,6 +10,7 @@
 #include "netprobe/client.h"
 #include "netprobe/config.h"
 #include "netprobe/events.h"
+#include "netprobe/observe.h"
 
 struct server {
 	sd_event *event;
@@ -17,6 +18,7 @@ struct server {
 	int listen_fd;
 	struct client client;
 	struct attribution *attribution;
+	struct observe *observe; /* flows; may be NULL */
 	const char *unavailable;
 	VisibilityConfig *config;
 	struct event_queue queue;
