@@ -2,58 +2,28 @@
 #include "netprobe/fingerprint/digest.h"
 
 #include <errno.h>
-#include <openssl/evp.h>
-#include <stdbool.h>
 
-static struct {
-	EVP_MD *algorithm;
-	EVP_MD_CTX *context;
-	bool failed;
-} digests[DIGESTS];
-
-static int prepare(enum digest d)
+void digest_begin(struct digest *d, enum digest_algorithm algorithm)
 {
-	/* "-fips": HASSH is an MD5 by definition and protects nothing; a system in FIPS mode may have it all the same. */
-	static const char *const names[DIGESTS] = { [DIGEST_MD5] = "MD5", [DIGEST_SHA256] = "SHA256" };
-
-	if (digests[d].context)
-		return 0;
-	if (!digests[d].algorithm)
-		digests[d].algorithm = EVP_MD_fetch(NULL, names[d], "-fips");
-	if (!digests[d].algorithm)
-		return -ENOTSUP;
-	digests[d].context = EVP_MD_CTX_new();
-	return digests[d].context && EVP_DigestInit_ex2(digests[d].context, digests[d].algorithm, NULL) == 1 ? 0 : -ENOTSUP;
+	d->algorithm = algorithm;
+	d->failed = (algorithm == DIGEST_MD5 ? MD5_Init(&d->md5) : SHA256_Init(&d->sha256)) != 1;
 }
 
-int digest_prepare(void)
+void digest_add(struct digest *d, const void *data, size_t size)
 {
-	int r = prepare(DIGEST_SHA256);
-	int md5 = prepare(DIGEST_MD5);
-
-	return r < 0 ? r : md5;
+	if (d->failed || size == 0)
+		return;
+	d->failed = (d->algorithm == DIGEST_MD5 ? MD5_Update(&d->md5, data, size) : SHA256_Update(&d->sha256, data, size)) != 1;
 }
 
-void digest_begin(enum digest d)
-{
-	/* Without a type the context is begun again as it is, which allocates nothing. */
-	digests[d].failed = prepare(d) < 0 || EVP_DigestInit_ex2(digests[d].context, NULL, NULL) != 1;
-}
-
-void digest_add(enum digest d, const void *data, size_t size)
-{
-	if (!digests[d].failed && EVP_DigestUpdate(digests[d].context, data, size) != 1)
-		digests[d].failed = true;
-}
-
-int digest_end(enum digest d, char *hex, size_t characters)
+int digest_end(struct digest *d, char *hex, size_t characters)
 {
 	static const char digits[] = "0123456789abcdef";
-	unsigned char bytes[EVP_MAX_MD_SIZE];
-	unsigned size = 0;
+	size_t size = d->algorithm == DIGEST_MD5 ? MD5_DIGEST_LENGTH : SHA256_DIGEST_LENGTH;
+	unsigned char bytes[SHA256_DIGEST_LENGTH];
 
 	hex[0] = '\0';
-	if (digests[d].failed || EVP_DigestFinal_ex(digests[d].context, bytes, &size) != 1)
+	if (d->failed || (d->algorithm == DIGEST_MD5 ? MD5_Final(bytes, &d->md5) : SHA256_Final(bytes, &d->sha256)) != 1)
 		return -ENOTSUP;
 	if (characters > size * 2)
 		characters = size * 2;

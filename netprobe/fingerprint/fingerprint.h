@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Fingerprints of stacks and clients: pure functions over bytes, and the database that p0f signatures are matched with. Not to be
- * called from two threads at once. */
+/* Fingerprints of stacks and clients: pure functions over bytes, and the database that p0f signatures are matched with. */
 #pragma once
 
 #include <stdbool.h>
@@ -14,8 +13,8 @@
 #define HASSH_BYTES 33  /* an MD5 in hex and a NUL */
 #define P0F_BYTES   256 /* more than the longest raw signature and its NUL */
 
-/* Makes what the functions below need of libcrypto, so that they allocate nothing later and libcrypto reads its configuration
- * before a sandbox is closed. Otherwise done by the first of them. -ENOTSUP when libcrypto has no SHA-256 or MD5. */
+/* Whether libcrypto gives the digests that the functions below need: asked once at the start. -ENOTSUP with a message: then they
+ * answer with it. */
 int fingerprint_prepare(struct error *err);
 
 /* JA4 base of a ClientHello's body. transport: 't', 'd' (DTLS: the body has a cookie) or 'q'. 0, or -EBADMSG for what is no

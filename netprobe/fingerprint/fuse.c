@@ -41,24 +41,47 @@ static size_t add_p0f(struct vote *votes, const struct fuse_input *in)
 	return 1;
 }
 
+#define UNIX "unix"
+
+static bool unix_like(const char *family)
+{
+	static const char *const families[] = { "aix",	 "android", "dragonfly", "freebsd", "hp-ux",  "ios",   "irix",	"linux",
+						"macos", "netbsd",  "nextstep",	 "openbsd", "solaris", "sunos", "tru64", UNIX };
+
+	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
+		if (strcmp(family, families[i]) == 0)
+			return true;
+	return false;
+}
+
+static bool speaks_for(const struct vote *v, const char *family)
+{
+	return strcmp(v->family, family) == 0 || (strcmp(v->family, UNIX) == 0 && unix_like(family));
+}
+
 /* How sure several signals are together, if each errs on its own. */
 static float together(const struct vote *votes, size_t n, const char *family)
 {
 	float doubt = 1;
 
 	for (size_t i = 0; i < n; i++)
-		if (strcmp(votes[i].family, family) == 0)
+		if (speaks_for(&votes[i], family))
 			doubt *= 1 - votes[i].weight;
 	return 1 - doubt;
 }
 
+/* The first of those that are equally strong: votes are in the order of how much they see of the system itself. */
 static const struct vote *strongest(const struct vote *votes, size_t n)
 {
 	const struct vote *best = &votes[0];
 
-	for (size_t i = 1; i < n; i++)
-		if (together(votes, n, votes[i].family) > together(votes, n, best->family))
+	for (size_t i = 1; i < n; i++) {
+		float now = together(votes, n, best->family), then = together(votes, n, votes[i].family);
+		bool says_which = strcmp(best->family, UNIX) == 0 && strcmp(votes[i].family, UNIX) != 0 && unix_like(votes[i].family);
+
+		if (then > now || says_which)
 			best = &votes[i];
+	}
 	return best;
 }
 
@@ -86,7 +109,7 @@ void fuse(const struct fuse_input *in, struct fuse_result *out)
 	for (size_t i = 0; i < n; i++) {
 		const struct vote *v = &votes[i];
 
-		if (strcmp(v->family, best->family) == 0) {
+		if (speaks_for(v, best->family)) {
 			out->agreement_count++;
 			continue;
 		}

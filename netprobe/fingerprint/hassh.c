@@ -18,6 +18,7 @@ int hassh_kexinit(struct span payload, bool server, char out[HASSH_BYTES])
 	const unsigned parts[] = { KEX, ENCRYPTION + server, MAC + server, COMPRESSION + server };
 	struct cursor c = cursor_of(payload);
 	struct span lists[NAME_LISTS];
+	struct digest d;
 
 	out[0] = '\0';
 	if (cursor_u8(&c) != SSH_MSG_KEXINIT)
@@ -27,11 +28,11 @@ int hassh_kexinit(struct span payload, bool server, char out[HASSH_BYTES])
 		lists[i] = cursor_span(&c, cursor_be32(&c));
 	if (c.failed || c.left < 5) /* first_kex_packet_follows and a reserved word */
 		return -EBADMSG;
-	digest_begin(DIGEST_MD5);
+	digest_begin(&d, DIGEST_MD5);
 	for (unsigned i = 0; i < 4; i++) {
 		if (i > 0)
-			digest_add(DIGEST_MD5, ";", 1);
-		digest_add(DIGEST_MD5, lists[parts[i]].data, lists[parts[i]].size);
+			digest_add(&d, ";", 1);
+		digest_add(&d, lists[parts[i]].data, lists[parts[i]].size);
 	}
-	return digest_end(DIGEST_MD5, out, HASSH_BYTES - 1);
+	return digest_end(&d, out, HASSH_BYTES - 1);
 }

@@ -210,14 +210,14 @@ static void sort(uint16_t *v, size_t n)
 }
 
 /* Adds the values in four hex digits each, with commas between them. */
-static void hash_values(const uint16_t *v, size_t n)
+static void hash_values(struct digest *d, const uint16_t *v, size_t n)
 {
 	static const char digits[] = "0123456789abcdef";
 
 	for (size_t i = 0; i < n; i++) {
 		char text[5] = { ',', digits[v[i] >> 12], digits[v[i] >> 8 & 15], digits[v[i] >> 4 & 15], digits[v[i] & 15] };
 
-		digest_add(DIGEST_SHA256, i ? text : text + 1, i ? 5 : 4);
+		digest_add(d, i ? text : text + 1, i ? 5 : 4);
 	}
 }
 
@@ -252,20 +252,22 @@ static size_t list_extensions(struct span s, uint16_t *out)
 /* The hash of the sorted values, and behind a "_" of the signature algorithms as they come; zeros when there are no values. */
 static int hash_part(uint16_t *values, size_t n, struct span algorithms, char out[HASH_CHARACTERS + 1])
 {
+	struct digest d;
+
 	if (n == 0) {
 		memset(out, '0', HASH_CHARACTERS);
 		out[HASH_CHARACTERS] = '\0';
 		return 0;
 	}
 	sort(values, n);
-	digest_begin(DIGEST_SHA256);
-	hash_values(values, n);
+	digest_begin(&d, DIGEST_SHA256);
+	hash_values(&d, values, n);
 	n = list_values(algorithms, values);
 	if (n > 0) {
-		digest_add(DIGEST_SHA256, "_", 1);
-		hash_values(values, n);
+		digest_add(&d, "_", 1);
+		hash_values(&d, values, n);
 	}
-	return digest_end(DIGEST_SHA256, out, HASH_CHARACTERS);
+	return digest_end(&d, out, HASH_CHARACTERS);
 }
 
 int ja4_client_hello(struct span body, char transport, char out[JA4_BYTES])

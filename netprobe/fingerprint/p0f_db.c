@@ -70,7 +70,7 @@ static void set_family(struct p0f_label *l, const char *class)
 		family = "";
 	else if (strcmp(class, "win") == 0)
 		family = "windows";
-	else if (strcmp(l->name, "Mac OS X") == 0)
+	else if (strcmp(l->name, "Mac OS X") == 0 || strcmp(l->name, "MacOS X") == 0) /* p0f.fp has both */
 		family = "macos";
 	(void)snprintf(l->os_family, sizeof(l->os_family), "%.31s", family);
 	for (char *p = l->os_family; *p; p++)
@@ -191,7 +191,7 @@ static int read_text(struct reader *r, char *text)
 }
 
 /* 1 when it was read, 0 when it is not there. */
-static int read_file(struct p0f_db *db, const char *path, struct error *err)
+static int read_file(struct p0f_db *db, const char *path, struct digest *digest, struct error *err)
 {
 	struct reader r = { .db = db, .path = path, .section = SECTION_OTHER, .err = err };
 	_cleanup_free_ char *text = NULL;
@@ -204,7 +204,7 @@ static int read_file(struct p0f_db *db, const char *path, struct error *err)
 		return n;
 	if (strlen(text) != size)
 		return error_set(err, -EINVAL, "%s: a text file has no NUL bytes", path);
-	digest_add(DIGEST_SHA256, text, size);
+	digest_add(digest, text, size);
 	n = read_text(&r, text);
 	return n < 0 ? n : 1;
 }
@@ -217,6 +217,7 @@ static void free_dbp(struct p0f_db **db)
 int p0f_db_read(const char *const *paths, struct p0f_db **out, struct error *err)
 {
 	_cleanup_(free_dbp) struct p0f_db *db = calloc(1, sizeof(*db));
+	struct digest digest;
 	char hex[17] = "";
 	int files = 0;
 
@@ -225,9 +226,9 @@ int p0f_db_read(const char *const *paths, struct p0f_db **out, struct error *err
 		return error_set(err, -ENOMEM, "out of memory");
 	memset(db->first, 0xff, sizeof(db->first)); /* all -1 */
 	memset(db->last, 0xff, sizeof(db->last));
-	digest_begin(DIGEST_SHA256);
+	digest_begin(&digest, DIGEST_SHA256);
 	for (size_t i = 0; paths[i]; i++) {
-		int r = read_file(db, paths[i], err);
+		int r = read_file(db, paths[i], &digest, err);
 
 		if (r < 0)
 			return r;
@@ -235,7 +236,7 @@ int p0f_db_read(const char *const *paths, struct p0f_db **out, struct error *err
 	}
 	if (files == 0)
 		return error_set(err, -ENOENT, "%s: no such file: install p0f, or name another", paths[0] ? paths[0] : "");
-	if (digest_end(DIGEST_SHA256, hex, sizeof(hex) - 1) < 0)
+	if (digest_end(&digest, hex, sizeof(hex) - 1) < 0)
 		return error_set(err, -ENOTSUP, "libcrypto gives no SHA-256");
 	(void)snprintf(db->revision, sizeof(db->revision), "sha256:%s", hex);
 	*out = steal_ptr(&db);
