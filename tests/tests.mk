@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # Unit tests: every tests/unit/test_X.c is one program. Its first lines may name, in comments, the sources it needs beside
-# lib/ ("objs: helper/state.c") and pkg-config libraries ("pkgs: libsystemd").
+# lib/ ("objs: helper/state.c", a folder for all in it) and pkg-config libraries ("pkgs: libsystemd").
 UNIT_SRCS  := $(wildcard tests/unit/test_*.c)
 UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(UNIT_SRCS))
 UNIT_PKGS  := cmocka libcrypto zlib libcap yaml-0.1 json-c libprotobuf-c
 DEPS       += $(patsubst %.c,$(BUILD)/%.d,$(UNIT_SRCS))
 
 note = $(shell sed -n '1,8s,^/\* $(2): \(.*\) \*/$$,\1,p' $(1))
-unit_objs = $(patsubst $(BUILD)/proto/netprobe.pb-c.o,$(PROTO_OBJ),$(call objs,$(call note,$(1),objs)))
+unit_objs = $(patsubst $(BUILD)/proto/netprobe.pb-c.o,$(PROTO_OBJ),$(call objs,$(foreach o,$(call note,$(1),objs),$(or $(wildcard $(o)/*.c),$(o)))))
 
 define unit_test
 $(BUILD)/$(1): $(BUILD)/$(1).o $(call unit_objs,$(1).c) $(BUILD)/lib/libsr.a
