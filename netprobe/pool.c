@@ -94,7 +94,7 @@ static unsigned run_of(uint16_t free_units, unsigned units)
 	uint32_t want = (1u << units) - 1;
 
 	for (unsigned i = 0; i + units <= POOL_UNITS; i++)
-		if ((free_units >> i & want) == want)
+		if (((uint32_t)free_units >> i & want) == want)
 			return i;
 	return POOL_UNITS;
 }

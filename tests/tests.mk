@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # Unit tests: every tests/unit/test_X.c is one program. Its first lines may name, in comments, the sources it needs beside
-# lib/ ("objs: helper/state.c", all of a folder by "helper/") and pkg-config libraries ("pkgs: libsystemd").
+# lib/ ("objs: helper/state.c", a folder for all in it) and pkg-config libraries ("pkgs: libsystemd").
 UNIT_SRCS  := $(wildcard tests/unit/test_*.c)
 UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(UNIT_SRCS))
 UNIT_PKGS  := cmocka libcrypto zlib libcap yaml-0.1 json-c libprotobuf-c
 DEPS       += $(patsubst %.c,$(BUILD)/%.d,$(UNIT_SRCS))
 
 note = $(shell sed -n '1,8s,^/\* $(2): \(.*\) \*/$$,\1,p' $(1))
-unit_sources = $(foreach s,$(call note,$(1),objs),$(if $(filter %/,$(s)),$(wildcard $(s)*.c),$(s)))
-unit_objs = $(patsubst $(BUILD)/proto/netprobe.pb-c.o,$(PROTO_OBJ),$(call objs,$(call unit_sources,$(1))))
+unit_objs = $(patsubst $(BUILD)/proto/netprobe.pb-c.o,$(PROTO_OBJ),$(call objs,$(foreach o,$(call note,$(1),objs),$(or $(wildcard $(o)/*.c),$(o)))))
 
 define unit_test
 $(BUILD)/$(1): $(BUILD)/$(1).o $(call unit_objs,$(1).c) $(BUILD)/lib/libsr.a
@@ -25,14 +24,6 @@ $(IPC_CLIENT): $(BUILD)/tests/live/ipc_client.o $(PROTO_OBJ) $(BUILD)/lib/libsr.
 	$(Q)$(CC) $(SR_CFLAGS) $(CFLAGS) $(SR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(call libs,$(UNIT_PKGS))
 $(BUILD)/tests/live/ipc_client.o: | $(PROTO_H)
 DEPS += $(BUILD)/tests/live/ipc_client.d
-
-# The tap alone, for tests/live and tests/bench.
-TAP_CLIENT := $(BUILD)/tests/tap-client
-$(TAP_CLIENT): $(BUILD)/tests/live/tap_client.o $(call objs,$(wildcard netprobe/tap*.c)) $(BUILD)/lib/libsr.a
-	$(say) LD $@
-	$(Q)$(CC) $(SR_CFLAGS) $(CFLAGS) $(SR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(call libs,libbpf $(UNIT_PKGS))
-DEPS += $(BUILD)/tests/live/tap_client.d
-LINT_SRCS += tests/live/tap_client.c
 
 # Counts, kills at and fails system calls, for tests/crash.
 SYSCALLS := $(BUILD)/tests/syscalls

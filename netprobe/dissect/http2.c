@@ -31,10 +31,9 @@ static unsigned frames(struct span s)
 			return 0;
 		if ((type == 6 && length != 8) || (type == 8 && length != 4))
 			return 0;
-		if (!length || c.left >= length)
-			cursor_skip(&c, length);
-		else
-			return n;
+		if (c.left < length)
+			return n + 1;
+		cursor_skip(&c, length);
 	}
 	return n;
 }

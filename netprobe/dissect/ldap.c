@@ -16,6 +16,13 @@ enum {
 	EXTENDED_RESPONSE = 0x78,
 };
 
+#define PART_MAX 64u /* bytes after which the first operation has to have shown itself */
+
+static bool known(uint8_t tag)
+{
+	return (tag >= BIND_REQUEST && tag <= EXTENDED_RESPONSE) || tag == UNBIND_REQUEST;
+}
+
 /* The beginning of an operation's content. */
 static bool operation(uint8_t tag, struct span body)
 {
@@ -57,18 +64,20 @@ static enum dissect_answer message(struct span s, size_t missing, uint8_t *tag)
 	struct cursor c = cursor_of(s);
 	struct ber e;
 	int64_t id;
+	bool part;
 
 	if (!ber_next(&c, &e))
 		return s.size < 6 ? DISSECT_MORE : DISSECT_NO;
 	if (e.tag != BER_SEQUENCE || (missing != SIZE_MAX && e.declared > e.body.size + missing))
 		return DISSECT_NO;
+	part = e.body.size < e.declared && e.body.size < PART_MAX;
 	c = cursor_of(e.body);
-	if (!ber_integer(&c, BER_INTEGER, &id))
-		return e.body.size < 6 && e.body.size < e.declared ? DISSECT_MORE : DISSECT_NO;
-	if (id < 0 || !ber_next(&c, &e))
-		return DISSECT_NO;
+	if (!ber_integer(&c, BER_INTEGER, &id) || id < 0 || !ber_next(&c, &e))
+		return part && c.left < 2 ? DISSECT_MORE : DISSECT_NO;
 	*tag = e.tag;
-	return operation(e.tag, e.body) ? DISSECT_YES : DISSECT_NO;
+	if (operation(e.tag, e.body))
+		return DISSECT_YES;
+	return part && known(e.tag) ? DISSECT_MORE : DISSECT_NO;
 }
 
 enum dissect_answer dissect_ldap(const struct dissect_input *in, struct dissect_verdict *v)

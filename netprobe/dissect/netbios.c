@@ -67,17 +67,23 @@ enum dissect_answer dissect_netbios(const struct dissect_input *in, struct disse
 /* A session's request with the names of both ends, or its answers. */
 enum dissect_answer dissect_netbios_tcp(const struct dissect_input *in, struct dissect_verdict *v)
 {
+	bool more = false;
+
 	for (unsigned d = 0; d < 2; d++) {
 		struct cursor c = cursor_of(in->stream[d]);
 		uint8_t type = cursor_u8(&c);
 		uint32_t length = cursor_be24(&c);
 
-		if (c.failed || type != 0x81 || length < 2 * (NAME_BYTES + 2) || length > 0xff)
+		if (!in->stream[d].size || type != 0x81 || (!c.failed && (length < 2 * (NAME_BYTES + 2) || length > 0xff)))
 			continue;
+		if (c.left < NAME_BYTES + 2) {
+			more = true;
+			continue;
+		}
 		if (!encoded_name(&c) || !(cursor_u8(&c) == 0 || dissect_port(in, PORT_SESSIONS)))
 			continue;
 		v->more = true; /* SMB will say more */
 		return dissect_yes(v, 0.95F);
 	}
-	return in->stream[0].size < 4 && in->stream[1].size < 4 ? DISSECT_MORE : DISSECT_NO;
+	return more ? DISSECT_MORE : DISSECT_NO;
 }

@@ -5,6 +5,7 @@
 
 #define PORT_REDIS 6379u
 #define ITEMS_MAX  (1u << 20)
+#define INLINE_MAX 64u
 
 static const char *const inline_commands[] = { "PING", "INFO", "AUTH", "SELECT", "GET", "SET", "HELLO", "KEYS", "ECHO", "CONFIG", "COMMAND", "" };
 
@@ -61,6 +62,7 @@ enum dissect_answer dissect_redis(const struct dissect_input *in, struct dissect
 	for (unsigned d = 0; d < 2; d++) {
 		struct span s = in->stream[d];
 		enum dissect_answer a;
+		bool whole;
 
 		if (!s.size)
 			continue;
@@ -69,6 +71,8 @@ enum dissect_answer dissect_redis(const struct dissect_input *in, struct dissect
 			return dissect_yes(v, 0.96F);
 		more |= a == DISSECT_MORE;
 		/* Commands typed in line: then the answer and the port have to fit. */
+		text_line(s, &whole);
+		more |= port && !whole && s.size < INLINE_MAX && text_letter(s.data[0]);
 		if (port && text_command(s, inline_commands)) {
 			if (in->stream[!d].size && reply(in->stream[!d]))
 				return dissect_yes(v, 0.88F);

@@ -10,6 +10,7 @@
 #define RECORD_MAX       (16384u + 2048)
 #define HELLO_MAX        (32u * 1024)
 #define RECORDS          64u
+#define SSL2_HEADER      11u
 #define TEXT_MAX         512u
 
 enum { CHANGE_CIPHER_SPEC = 20, ALERT, HANDSHAKE, APPLICATION_DATA, HEARTBEAT };
@@ -235,8 +236,11 @@ enum dissect_answer dissect_tls(const struct dissect_input *in, struct dissect_v
 		if (!s.size)
 			continue;
 		a = s.data[0] == HANDSHAKE ? hand_out(in, s, v) : DISSECT_NO;
-		if (a == DISSECT_NO && s.data[0] & 0x80 && ssl2_hello(s))
-			return dissect_yes(v, 0.93F);
+		if (a == DISSECT_NO && s.data[0] & 0x80) {
+			if (ssl2_hello(s))
+				return dissect_yes(v, 0.93F);
+			more |= s.size < SSL2_HEADER && (s.size < 3 || s.data[2] == CLIENT_HELLO);
+		}
 		if (a == DISSECT_NO && s.data[0] < 0x20)
 			a = other_record(in, s, v);
 		if (a == DISSECT_YES) {
