@@ -25,6 +25,14 @@ $(IPC_CLIENT): $(BUILD)/tests/live/ipc_client.o $(PROTO_OBJ) $(BUILD)/lib/libsr.
 $(BUILD)/tests/live/ipc_client.o: | $(PROTO_H)
 DEPS += $(BUILD)/tests/live/ipc_client.d
 
+# The tap alone, for tests/live and tests/bench.
+TAP_CLIENT := $(BUILD)/tests/tap-client
+$(TAP_CLIENT): $(BUILD)/tests/live/tap_client.o $(call objs,$(wildcard netprobe/tap*.c)) $(BUILD)/lib/libsr.a
+	$(say) LD $@
+	$(Q)$(CC) $(SR_CFLAGS) $(CFLAGS) $(SR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(call libs,libbpf $(UNIT_PKGS))
+DEPS += $(BUILD)/tests/live/tap_client.d
+LINT_SRCS += tests/live/tap_client.c
+
 # Counts, kills at and fails system calls, for tests/crash.
 SYSCALLS := $(BUILD)/tests/syscalls
 $(SYSCALLS): $(BUILD)/tests/crash/syscalls.o

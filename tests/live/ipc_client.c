@@ -8,6 +8,7 @@
  *   half                 send half a frame and shut down
  *   events N             print events, one a line, until there were N
  *   drain                print events until a second passes without any
+ *   raw PATH             from here on append the bytes of every frame that comes to a file
  *   wait PATH            do nothing, not even read, until PATH exists
  * Exit status: 0 when every step went as said, 1 when not within 10 seconds each. */
 #include <errno.h>
@@ -33,6 +34,7 @@
 static int fd = -1;
 static uint64_t sequence;
 static struct frame_reader reader;
+static FILE *raw;
 
 static _Noreturn void die(const char *step, const char *why)
 {
@@ -40,12 +42,20 @@ static _Noreturn void die(const char *step, const char *why)
 	exit(1);
 }
 
-static void print_json(const ProtobufCMessage *m)
+/* With a "type", unless it is NULL. */
+static void print_typed(const ProtobufCMessage *m, const char *type)
 {
 	_cleanup_json_ struct json_object *o = protojson_from_message(m);
 
+	if (type)
+		json_object_object_add(o, "type", json_object_new_string(type));
 	puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 	fflush(stdout);
+}
+
+static void print_json(const ProtobufCMessage *m)
+{
+	print_typed(m, NULL);
 }
 
 /* NULL at the connection's end or after `wait` ms. */
@@ -61,6 +71,8 @@ static PB(NetprobeFrame) *receive(int wait, bool *end)
 		if (poll(&p, 1, wait) == 0)
 			return NULL;
 	*end = r < 0;
+	if (r > 0 && raw && (fwrite(payload, 1, length, raw) != length || fflush(raw) != 0))
+		die("raw", "cannot write");
 	return r < 0 ? NULL : serviceradar__agent__netprobe__v1__netprobe_frame__unpack(NULL, length, payload);
 }
 
@@ -77,6 +89,16 @@ static unsigned show(PB(NetprobeFrame) *f)
 			printf("{\"droppedSinceLast\":%u}\n", f->flow_attribution_batch->dropped_since_last);
 	} else if (f->payload_case == CASE(FLOW_ATTRIBUTION_EVENT)) {
 		print_json(&f->flow_attribution_event->base);
+	} else if (f->payload_case == CASE(DPI_EVENT)) {
+		print_typed(&f->dpi_event->base, "dpi_event");
+		n = 0;
+	} else if (f->payload_case == CASE(FINGERPRINT_EVENT)) {
+		print_typed(&f->fingerprint_event->base, "fingerprint_event");
+		n = 0;
+	} else if (f->payload_case == CASE(FLOW_RECORD_BATCH)) {
+		for (size_t i = 0; i < f->flow_record_batch->n_records; i++)
+			print_typed(&f->flow_record_batch->records[i]->base, "flow_record");
+		n = 0;
 	} else {
 		print_json(&f->base);
 		n = 0;
@@ -250,7 +272,12 @@ int main(int argc, char **argv)
 			step_events(step, (unsigned)strtoul(argument, NULL, 10)), i++;
 		else if (strcmp(step, "drain") == 0)
 			step_events(step, 0);
-		else if (strcmp(step, "wait") == 0)
+		else if (strcmp(step, "raw") == 0) {
+			raw = fopen(argument, "w");
+			if (!raw)
+				die(step, strerror(errno));
+			i++;
+		} else if (strcmp(step, "wait") == 0)
 			step_wait(step, argument), i++;
 		else
 			die(step, "no such step");
