@@ -129,7 +129,7 @@ enum stream_result stream_add(struct stream *s, struct pool *pool, unsigned unit
 		s->started = true;
 	}
 	/* Nowhere near the SYN: it was of another connection. */
-	if (!s->ready && !s->held_count && sequence - s->start - 1 >= limit && s->start - sequence - 1 >= limit) {
+	if (!s->ready && !s->held_count && sequence - s->start >= limit && s->start - sequence >= limit) {
 		s->start = sequence;
 		s->whole = false;
 	}

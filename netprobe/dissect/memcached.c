@@ -12,9 +12,9 @@
 #define KEY_MAX         250u
 
 static const char *const with_key[] = { "get", "gets", "set", "add", "replace", "append", "prepend", "cas", "delete", "incr", "decr", "touch", "gat",
-					"gats" };
+					"gats", "mg", "ms", "md", "ma", "me" };
 static const char *const replies[] = { "VALUE ", "STAT ", "STORED\r\n", "NOT_STORED\r\n", "END\r\n", "VERSION ", "DELETED\r\n", "NOT_FOUND\r\n",
-				       "EXISTS\r\n", "TOUCHED\r\n", "RESET\r\n", "SERVER_ERROR " };
+				       "EXISTS\r\n", "TOUCHED\r\n", "RESET\r\n", "SERVER_ERROR ", "HD\r\n", "EN\r\n", "VA " };
 
 /* Numbers in a row, separated by blanks. */
 static unsigned numbers(struct span line)
