@@ -33,6 +33,22 @@ $(TAP_CLIENT): $(BUILD)/tests/live/tap_client.o $(call objs,$(wildcard netprobe/
 DEPS += $(BUILD)/tests/live/tap_client.d
 LINT_SRCS += tests/live/tap_client.c
 
+# What the tap costs, beside a reference of its own.
+TAP_BENCH := $(BUILD)/tests/tap-bench
+$(BUILD)/tests/bench/tcx.bpf.o: tests/bench/tcx.bpf.c netprobe/bpf/vmlinux_tap.h
+	$(say) BPF $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c -o $@.tmp $< && $(LLVM_STRIP) -g -o $@ $@.tmp && rm -f $@.tmp
+$(BUILD)/tests/bench/tcx.skel.h: $(BUILD)/tests/bench/tcx.bpf.o
+	$(say) SKEL $@
+	$(Q)$(BPFTOOL) gen skeleton $< name tcx_bpf > $@.tmp && mv $@.tmp $@
+$(BUILD)/tests/bench/tap.o: $(BUILD)/tests/bench/tcx.skel.h
+$(BUILD)/tests/bench/tap.o: SR_CFLAGS += -Wno-conversion -Wno-sign-conversion
+$(TAP_BENCH): $(BUILD)/tests/bench/tap.o $(call objs,$(wildcard netprobe/tap*.c)) $(BUILD)/lib/libsr.a
+	$(say) LD $@
+	$(Q)$(CC) $(SR_CFLAGS) $(CFLAGS) $(SR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(call libs,libbpf $(UNIT_PKGS))
+DEPS += $(BUILD)/tests/bench/tap.d
+
 # Counts, kills at and fails system calls, for tests/crash.
 SYSCALLS := $(BUILD)/tests/syscalls
 $(SYSCALLS): $(BUILD)/tests/crash/syscalls.o

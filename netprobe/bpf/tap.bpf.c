@@ -56,7 +56,7 @@ static __always_inline bool tagged(const struct sk_buff *skb)
 {
 	if (bpf_core_field_exists(skb->vlan_all))
 		return skb->vlan_all != 0;
-	return BPF_CORE_READ_BITFIELD_PROBED((const struct sk_buff___old *)skb, vlan_present);
+	return BPF_CORE_READ_BITFIELD((const struct sk_buff___old *)skb, vlan_present);
 }
 
 static __noinline int parse_unusual_kfunc(struct sk_buff *skb, struct seen *s, struct frame *f, __u32 *headers)
@@ -174,7 +174,7 @@ static __always_inline int on_receive(struct sk_buff *skb, enum how how)
 	if (!(flags & TAP_IF_ETHERNET) && f.link > 64)
 		f.link = 0; /* never set */
 	/* What the host sent to a multicast group comes back to its own listeners: it was not received. */
-	if (BPF_CORE_READ_BITFIELD_PROBED(skb, pkt_type) == PACKET_LOOPBACK)
+	if (BPF_CORE_READ_BITFIELD(skb, pkt_type) == PACKET_LOOPBACK)
 		return 0;
 	f.bytes = skb->len;
 	f.linear = skb->len - skb->data_len;
