@@ -65,9 +65,9 @@ void p0f_match(const struct p0f_db *db, const struct packet *p, uint16_t syn_mss
 
 struct p0f_store;
 
-/* Copies `paths` (ends with NULL, P0F_FILES_MAX at most: -E2BIG; NULL: P0F_DEFAULT_PATH) and reads what is there. No file at all is
- * no error. With a wrong file the error is returned and *out is set all the same: a daemon goes on without a database, and
- * p0f_store_refresh takes the file when it is repaired. */
+/* Copies `paths` (ends with NULL; P0F_FILES_MAX at most: -E2BIG) and reads what is there; NULL or an empty list: P0F_DEFAULT_PATH. No
+ * file at all is no error. With a wrong file the error is returned and *out is set all the same: a daemon goes on without a
+ * database, and p0f_store_refresh takes the file when it is repaired. */
 int p0f_store_new(const char *const *paths, struct p0f_store **out, struct error *err);
 void p0f_store_free(struct p0f_store *s);
 /* Looks whether a file is another one, longer or newer than what was read (one stat each), and then reads all anew. 1 when the

@@ -75,7 +75,7 @@ int p0f_store_new(const char *const *paths, struct p0f_store **out, struct error
 	int r = s ? 0 : -ENOMEM;
 
 	*out = NULL;
-	if (!paths)
+	if (!paths || !paths[0])
 		paths = usual;
 	for (size_t i = 0; r == 0 && paths[i]; i++) {
 		if (i == P0F_FILES_MAX)

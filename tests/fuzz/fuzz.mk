@@ -6,12 +6,12 @@ FUZZERS      := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SRCS))
 FUZZ_LIBS    := libcrypto zlib libcap yaml-0.1 json-c libprotobuf-c libsystemd
 LINT_SRCS    += $(FUZZ_SRCS)
 
-$(BUILD)/fuzz/%: tests/fuzz/%.c tests/fuzz/fuzz.h $(LIB_SRCS) $(wildcard lib/*.h helper/*.h helper/state.c helper/payload.c)
+# As of a unit test, the first lines of a target name the sources that it needs beside lib/ ("objs: helper/state.c").
+$(BUILD)/fuzz/%: tests/fuzz/%.c tests/fuzz/fuzz.h $(LIB_SRCS) $(wildcard lib/*.h helper/*.[ch] netprobe/*.[ch] netprobe/*/*.[ch])
 	$(say) FUZZER $@
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) -g -O1 -std=gnu17 $(SR_CPPFLAGS) -U_FORTIFY_SOURCE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-		-o $@ $< $(if $(filter state,$*),helper/state.c helper/payload.c helper/capability.c helper/command.c) \
-		$(LIB_SRCS) $(call cflags,$(FUZZ_LIBS)) $(call libs,$(FUZZ_LIBS))
+		-o $@ $< $(call note,$<,objs) $(LIB_SRCS) $(call cflags,$(FUZZ_LIBS)) $(call libs,$(FUZZ_LIBS))
 
 ## fuzz: each libFuzzer target for FUZZ_SECONDS (600)
 fuzz: $(FUZZERS)
