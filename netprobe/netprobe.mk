@@ -4,7 +4,7 @@
 BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -D__bpf__ -Wall -Wextra -Werror -Wno-unused-parameter -Inetprobe/bpf
 SKELETONS  := $(BUILD)/netprobe/attribute.skel.h
 
-$(BUILD)/netprobe/bpf/%.bpf.o: netprobe/bpf/%.bpf.c netprobe/bpf/events.h netprobe/bpf/vmlinux_min.h
+$(BUILD)/netprobe/bpf/%.bpf.o: netprobe/bpf/%.bpf.c $(wildcard netprobe/bpf/*.h)
 	$(say) BPF $@
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -c -o $@.tmp $< && $(LLVM_STRIP) -g -o $@ $@.tmp && rm -f $@.tmp
@@ -20,8 +20,8 @@ NETPROBE_PKGS := libbpf libcap libseccomp libsystemd libcrypto libprotobuf-c jso
 
 $(call objs,$(NETPROBE_SRCS)): | $(SKELETONS) $(PROTO_H)
 # libbpf's generated header converts freely.
-$(BUILD)/netprobe/attribute.o: SR_CFLAGS += -Wno-conversion -Wno-sign-conversion
-$(BUILD)/netprobe/attribute.o: $(SKELETONS)
+$(BUILD)/netprobe/attribute.o $(BUILD)/netprobe/attribute_ladder.o: SR_CFLAGS += -Wno-conversion -Wno-sign-conversion
+$(BUILD)/netprobe/attribute.o $(BUILD)/netprobe/attribute_ladder.o: $(SKELETONS)
 
 $(eval $(call program,netprobe/serviceradar-netprobe,$(NETPROBE_SRCS),$(NETPROBE_PKGS),$(PROTO_OBJ)))
 

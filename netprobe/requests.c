@@ -8,6 +8,7 @@
 
 #include "lib/log.h"
 #include "netprobe/hostcheck.h"
+#include "netprobe/intake.h"
 #include "netprobe/privilege.h"
 #include "netprobe/server_state.h"
 
@@ -34,11 +35,29 @@ static int64_t unix_nano(void)
 	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
 
+typedef Serviceradar__Agent__Netprobe__V1__ProgramState ProgramState;
+#define STATES_MAX 64
+
+static size_t programs(const struct server *s, ProgramState states[STATES_MAX], ProgramState *pointers[STATES_MAX])
+{
+	const char *hook, *state;
+	unsigned n = 0;
+
+	for (; n < STATES_MAX && s->attribution && attribution_program(s->attribution, n, &hook, &state); n++) {
+		serviceradar__agent__netprobe__v1__program_state__init(&states[n]);
+		states[n].hook = (char *)(uintptr_t)hook;
+		states[n].state = (char *)(uintptr_t)state;
+		pointers[n] = &states[n];
+	}
+	return n;
+}
+
 static int on_ping(struct server *s, const NetprobeFrame *request)
 {
 	PingAck ack = SERVICERADAR__AGENT__NETPROBE__V1__PING_ACK__INIT;
 	NetprobeFrame frame = SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__INIT;
 	struct attribution_totals t = server_totals(s);
+	ProgramState states[STATES_MAX], *state_pointers[STATES_MAX];
 
 	ack.sent_at_unix_nano = request->ping->sent_at_unix_nano;
 	ack.acked_at_unix_nano = unix_nano();
@@ -53,6 +72,12 @@ static int on_ping(struct server *s, const NetprobeFrame *request)
 	ack.events_dropped_queue = s->queue.dropped;
 	ack.events_foreign = t.foreign;
 	ack.events_discarded = s->discarded;
+	ack.events_merged = s->presumed.merged;
+	ack.events_waiting = intake_waiting(s, &t);
+	ack.udp_peers_suppressed = t.suppressed;
+	ack.sockets_seeded = t.seeded;
+	ack.n_programs = programs(s, states, state_pointers);
+	ack.programs = state_pointers;
 	frame.sequence = request->sequence;
 	frame.payload_case = SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__PAYLOAD_PING_ACK;
 	frame.ping_ack = &ack;

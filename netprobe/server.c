@@ -16,6 +16,7 @@
 #include "lib/log.h"
 #include "netprobe/client.h"
 #include "netprobe/events.h"
+#include "netprobe/intake.h"
 #include "netprobe/requests.h"
 #include "netprobe/server_state.h"
 #include "netprobe/socket.h"
@@ -48,25 +49,10 @@ static void report(struct server *s, const char *message)
 	(void)snprintf(delivered, sizeof(delivered), "%" PRIu64, s->delivered);
 	(void)snprintf(kernel, sizeof(kernel), "%" PRIu64, t.dropped);
 	(void)snprintf(queue, sizeof(queue), "%" PRIu64, s->queue.dropped);
-	(void)snprintf(waiting, sizeof(waiting), "%zu", s->queue.count);
+	(void)snprintf(waiting, sizeof(waiting), "%" PRIu64, intake_waiting(s, &t));
 	(void)snprintf(foreign, sizeof(foreign), "%" PRIu64, t.foreign);
 	log_event(LOG_LEVEL_INFO, message, "produced", produced, "delivered", delivered, "dropped_kernel", kernel,
 		  "dropped_queue", queue, "waiting", waiting, "foreign", foreign, NULL);
-}
-
-void server_event(const struct attribution_event *event, void *server)
-{
-	struct server *s = *(struct server **)server;
-
-	if (!s)
-		return;
-	if (!server_enabled(s)) {
-		s->discarded++;
-		return;
-	}
-	if (s->queue.count == 0)
-		s->waiting_since = event->time_ns / 1000;
-	(void)events_push(&s->queue, event);
 }
 
 /* ---- sending ---- */
@@ -274,7 +260,7 @@ static int on_connection(sd_event_source *source, int listen_fd, uint32_t revent
 
 static void take_events(struct server *s)
 {
-	if (s->attribution && attribution_drain(s->attribution) > 0)
+	if (intake(s, now_usec(s)))
 		s->busy_until = now_usec(s) + 1000000;
 	if (s->client.fd < 0)
 		return;
@@ -343,13 +329,14 @@ void server_free(struct server *s)
 {
 	if (!s)
 		return;
+	intake_flush(s);
 	disconnect(s, "the daemon stops");
 	report(s, "stopped");
 	sd_event_source_disable_unref(s->listen_source);
 	sd_event_source_disable_unref(s->tick_source);
 	sd_event_source_disable_unref(s->ring_source);
 	close(s->listen_fd);
-	events_free(&s->queue);
+	intake_free(s);
 	if (s->config)
 		protobuf_c_message_free_unpacked(&s->config->base, NULL);
 	sd_event_unref(s->event);

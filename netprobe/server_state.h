@@ -10,6 +10,7 @@
 #include "netprobe/client.h"
 #include "netprobe/config.h"
 #include "netprobe/events.h"
+#include "netprobe/presumed.h"
 
 struct server {
 	sd_event *event;
@@ -19,8 +20,10 @@ struct server {
 	struct attribution *attribution;
 	const char *unavailable;
 	VisibilityConfig *config;
+	struct presumed presumed;
 	struct event_queue queue;
 	uint64_t waiting_since, busy_until, reported_at;
+	uint64_t taken; /* flow events that the kernel handed over */
 	uint64_t delivered, discarded;  /* discarded: while a config switches attribution off */
 	uint64_t lost_told;             /* of the lost ones, how many a batch has told of */
 	uint64_t reported_lost, refused_configs;
