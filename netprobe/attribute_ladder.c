@@ -30,7 +30,7 @@ static const struct {
 	[PROGRAM_RECVMSG6] = { "on_recvmsg6", "fexit/inet6_recvmsg", FUNCTION, 4 },
 	[PROGRAM_QUEUE] = { "on_queue", "tp_btf/net_dev_queue", TRACEPOINT, 0 },
 	[PROGRAM_CONSUME] = { "on_consume", "fentry/skb_consume_udp", FUNCTION, 3 },
-	[PROGRAM_COPY] = { "on_copy", "tp_btf/skb_copy_datagram_iovec", TRACEPOINT, 0 },
+	[PROGRAM_READY] = { "on_ready", "tp_btf/sk_data_ready", TRACEPOINT, 0 },
 	[PROGRAM_EXEC] = { "on_exec", "tp_btf/sched_process_exec", TRACEPOINT, 0 },
 	[PROGRAM_EXIT] = { "on_exit", "tp_btf/sched_process_exit", TRACEPOINT, 0 },
 	[PROGRAM_TASK] = { "on_task", "iter/task", ITERATOR, 0 },
@@ -108,7 +108,7 @@ static void choose(struct ladder *l)
 	stand_in(l, PROGRAM_SEND, PROGRAM_SENDMSG6);
 	stand_in(l, PROGRAM_RECV, PROGRAM_RECVMSG);
 	stand_in(l, PROGRAM_RECV, PROGRAM_RECVMSG6);
-	stand_in(l, PROGRAM_CONSUME, PROGRAM_COPY);
+	stand_in(l, PROGRAM_CONSUME, PROGRAM_READY);
 }
 
 /* cgroup v1 hierarchies are the lines of /proc/self/cgroup with a number other than 0 (cgroups(7)). */
@@ -135,7 +135,8 @@ static int open_skeleton(struct ladder *l)
 	l->skel->rodata->cgroup_v1 = has_cgroup_v1();
 	l->skel->rodata->have_accept = l->wanted[PROGRAM_ACCEPT4] || l->wanted[PROGRAM_ACCEPT2];
 	l->skel->rodata->have_tx_peers = l->wanted[PROGRAM_QUEUE];
-	l->skel->rodata->have_rx_peers = l->wanted[PROGRAM_CONSUME] || l->wanted[PROGRAM_COPY];
+	l->skel->rodata->have_rx_peers = l->wanted[PROGRAM_CONSUME] || l->wanted[PROGRAM_READY];
+	l->skel->rodata->skip_receive = l->wanted[PROGRAM_CONSUME];
 	return 0;
 }
 

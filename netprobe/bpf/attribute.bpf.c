@@ -17,7 +17,8 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 /* Set by user space: which programs are there. */
 const volatile bool have_accept = false;   /* inet_csk_accept tells who accepts */
 const volatile bool have_tx_peers = false; /* net_dev_queue shows where unconnected datagrams go */
-const volatile bool have_rx_peers = false; /* where they come from is seen before sock_recv_length */
+const volatile bool have_rx_peers = false; /* skb_consume_udp or sk_data_ready shows where they come from */
+const volatile bool skip_receive = false;  /* skb_consume_udp tells of received datagrams */
 
 #define CORRECTIONS 4 /* of one connection's owner that are reported; later ones are only taken in */
 
@@ -64,11 +65,11 @@ enum direction { SEND = 0, RECEIVE = 1 };
 struct datagrams {
 	struct owner owner;
 	struct peer last[2];     /* of each direction, so that the common case needs no look into `peers` */
-	struct peer pending;     /* where a datagram goes that is on its way out: sock_send_length will tell whose it is */
+	struct peer pending[2];  /* of a datagram on its way out, or that waits to be received: whose it is, is told after it */
 	__u64 cookie;
 	__u64 window_ns[2];
 	__u32 window_events[2];
-	__u8 owed;               /* it was sent, but where to is not known yet (it waits for ARP) */
+	__u8 owed;               /* something was sent, but where to is not known yet (it waits for ARP) */
 	__u8 unknown_told[2];    /* an event without a peer went out */
 	__u8 pad[5];
 };
@@ -94,20 +95,6 @@ struct {
 	__type(key, struct peer_key);
 	__type(value, __u8);
 } peers SEC(".maps");
-
-/* A datagram that is being received on this CPU, until sock_recv_length tells on which socket. */
-struct receiving {
-	__u64 pid_tgid;
-	struct peer peer;
-	__u32 pad;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct receiving);
-} receive_peers SEC(".maps");
 
 static __always_inline __u32 netns_of(struct sock *sk)
 {
@@ -472,9 +459,9 @@ static __always_inline void on_datagram_sent(struct sock *sk)
 			report(d, sk, &p, SEND, true);
 		return;
 	}
-	if (d->pending.family) {
-		p = d->pending;
-		d->pending.family = 0;
+	if (d->pending[SEND].family) {
+		p = d->pending[SEND];
+		d->pending[SEND].family = 0;
 		report(d, sk, &p, SEND, true);
 		return;
 	}
@@ -493,25 +480,40 @@ static __always_inline void on_datagram_sent(struct sock *sk)
 	d->owed = !d->last[SEND].family;
 }
 
-/* The current process has received a datagram; `p` is where it came from, or NULL when that is not known. */
+/* The current process has received a datagram; `p` is where it came from, or NULL when that is not seen here. */
 static __always_inline void on_datagram_received(struct sock *sk, const struct peer *p)
 {
 	struct datagrams *d = datagrams_of(sk);
-	struct peer own_peer;
+	__u32 tgid = (__u32)(bpf_get_current_pid_tgid() >> 32);
+	struct peer known = {};
 
 	if (!d)
 		return;
-	if (!p) {
-		if (!sk->__sk_common.skc_dport) {
-			if (have_rx_peers || d->unknown_told[RECEIVE])
-				return;
-			d->unknown_told[RECEIVE] = 1;
-		}
-		connected_peer(&own_peer, sk);
-		p = &own_peer;
+	if (p) {
+		if (d->owner.tgid != tgid || !same_peer(&d->last[RECEIVE], p))
+			report(d, sk, p, RECEIVE, true);
+		return;
 	}
-	if (d->owner.tgid != (__u32)(bpf_get_current_pid_tgid() >> 32) || !same_peer(&d->last[RECEIVE], p))
-		report(d, sk, p, RECEIVE, true);
+	if (sk->__sk_common.skc_dport) {
+		connected_peer(&known, sk);
+		if (d->owner.tgid != tgid || !same_peer(&d->last[RECEIVE], &known))
+			report(d, sk, &known, RECEIVE, true);
+	} else if (d->pending[RECEIVE].family) {
+		known = d->pending[RECEIVE];
+		d->pending[RECEIVE].family = 0;
+		report(d, sk, &known, RECEIVE, true);
+	} else if (d->owner.tgid != tgid) {
+		known = d->last[RECEIVE];
+		if (known.family) /* another process goes on */
+			report(d, sk, &known, RECEIVE, true);
+		else
+			take_owner(&d->owner);
+	}
+	if (!have_rx_peers && !sk->__sk_common.skc_dport && !d->unknown_told[RECEIVE]) {
+		connected_peer(&known, sk);
+		d->unknown_told[RECEIVE] = 1;
+		report(d, sk, &known, RECEIVE, true);
+	}
 }
 
 /* The ends of a packet, `outgoing` or received; -1 when it is none of UDP, UDP-Lite and ICMP echo request. */
@@ -590,23 +592,36 @@ int BPF_PROG(on_queue, struct sk_buff___attribute *skb)
 		d->owed = 0;
 		report(d, sk, &p, SEND, false);
 	} else {
-		d->pending = p;
+		d->pending[SEND] = p;
 	}
 	return 0;
 }
 
-/* Fires for each datagram or stream that is copied to a process; only UDP's have no owner in the packet then. */
-SEC("tp_btf/skb_copy_datagram_iovec")
-int BPF_PROG(on_copy, struct sk_buff___attribute *skb, int len)
+/* Something waits to be received: the last datagram of the queue. The process is not here; it is the one that is known, or
+ * sock_recv_length tells. */
+SEC("tp_btf/sk_data_ready")
+int BPF_PROG(on_ready, struct sock *sk)
 {
-	__u32 zero = 0;
-	struct receiving *r;
+	__u16 family = sk->__sk_common.skc_family, protocol = sk->sk_protocol;
+	struct sk_buff___attribute *skb;
+	struct datagrams *d;
+	struct peer p;
 
-	if (skb->sk)
+	if ((family != AF_INET && family != AF_INET6) || (protocol != IPPROTO_UDP && protocol != IPPROTO_UDPLITE) ||
+	    sk->__sk_common.skc_dport)
 		return 0;
-	r = bpf_map_lookup_elem(&receive_peers, &zero);
-	if (r)
-		r->pid_tgid = packet_peer(skb, &r->peer, false) < 0 ? 0 : bpf_get_current_pid_tgid();
+	skb = ((struct sock___queue *)sk)->sk_receive_queue.prev;
+	if (!skb || (void *)skb == (void *)sk + bpf_core_field_offset(struct sock___queue, sk_receive_queue))
+		return 0; /* received already */
+	if (packet_peer(skb, &p, false) < 0)
+		return 0;
+	d = datagrams_of(sk);
+	if (!d || same_peer(&d->last[RECEIVE], &p))
+		return 0;
+	if (d->owner.pid)
+		report(d, sk, &p, RECEIVE, false);
+	else
+		d->pending[RECEIVE] = p;
 	return 0;
 }
 
@@ -640,17 +655,8 @@ static __always_inline int used(struct sock *sk, int ret, enum direction directi
 		return 0;
 	if (direction == SEND) {
 		on_datagram_sent(sk);
-	} else if (protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE) {
-		__u32 zero = 0;
-		struct receiving *r = bpf_map_lookup_elem(&receive_peers, &zero);
-		bool known = r && r->pid_tgid && r->pid_tgid == bpf_get_current_pid_tgid();
-
-		if (known)
-			r->pid_tgid = 0;
-		if (sk->__sk_common.skc_dport || !known)
-			on_datagram_received(sk, NULL);
-		else
-			on_datagram_received(sk, &r->peer);
+	} else if (!skip_receive && (protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE)) {
+		on_datagram_received(sk, NULL);
 	}
 	return 0;
 }

@@ -36,6 +36,14 @@ struct socket {
 	struct sock *sk;
 };
 
+struct sk_buff___attribute;
+
+struct sock___queue {
+	struct {
+		struct sk_buff___attribute *prev;
+	} sk_receive_queue;
+};
+
 struct sk_buff___attribute {
 	struct sock *sk;
 	__be16 protocol;
