@@ -8,6 +8,8 @@
 struct attribution_totals;
 struct server;
 
+void intake_init(struct server *s);
+
 /* Takes in what the kernel has, and does what is due. True when there was something. `now_usec`: CLOCK_MONOTONIC. */
 bool intake(struct server *s, uint64_t now_usec);
 

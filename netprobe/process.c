@@ -150,6 +150,17 @@ void process_redact(char out[CMDLINE_BYTES + 1], const char *argv0, uint32_t arg
 	out[n + rest] = '\0';
 }
 
+/* What is read after the exec may be a title that the process wrote over its arguments, with some of them in it: only its first
+ * word is sure to be none ("sshd: /usr/sbin/sshd -p 2200 [listener]"). */
+static void first_word(char *argv0)
+{
+	size_t n = strcspn(argv0, " ");
+
+	if (argv0[n] && n > 1 && argv0[n - 1] == ':')
+		n--;
+	argv0[n] = '\0';
+}
+
 static int set_cmdline(struct process *p, const char *argv0, uint32_t argc, bool capped)
 {
 	char text[CMDLINE_BYTES + 1];
@@ -173,6 +184,8 @@ int process_note(struct process_table *t, const struct process_record *r)
 	memcpy(argv0, r->argv0, PROCESS_ARG_BYTES);
 	memcpy(path, r->executable, PROCESS_PATH_BYTES);
 	argv0[PROCESS_ARG_BYTES] = path[PROCESS_PATH_BYTES] = '\0';
+	if (!*path)
+		first_word(argv0);
 	safe[copy_utf8(safe, sizeof(safe) - 1, path)] = '\0';
 	if (*safe) {
 		p->executable = strdup(safe);
@@ -205,6 +218,7 @@ int process_note_cmdline(struct process_table *t, uint32_t pid, uint64_t start_n
 		length = PROCESS_ARG_BYTES;
 	memcpy(argv0, cmdline, length);
 	argv0[length] = '\0';
+	first_word(argv0);
 	return set_cmdline(p, argv0, argc, false);
 }
 

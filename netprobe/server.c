@@ -253,6 +253,8 @@ static int on_connection(sd_event_source *source, int listen_fd, uint32_t revent
 	if (r < 0)
 		return 0;
 	s->client = (struct client){ .fd = steal_fd(&fd) };
+	listeners_new_client(s);
+	s->external_told = s->external.counts;
 	(void)snprintf(uid_text, sizeof(uid_text), "%u", uid);
 	log_event(LOG_LEVEL_INFO, "client connected", "uid", uid_text, NULL);
 	return 0;
@@ -260,11 +262,18 @@ static int on_connection(sd_event_source *source, int listen_fd, uint32_t revent
 
 static void take_events(struct server *s)
 {
+	int r;
+
 	if (intake(s, now_usec(s)))
 		s->busy_until = now_usec(s) + 1000000;
 	if (s->client.fd < 0)
 		return;
-	if (send_events(s) < 0)
+	r = listeners_turn(s, now_usec(s));
+	if (r > 0)
+		r = flush(s);
+	if (r >= 0)
+		r = send_events(s);
+	if (r < 0)
 		disconnect(s, "connection lost");
 	else
 		watch(s);
@@ -310,6 +319,7 @@ int server_new(struct server **out, sd_event *event, int listen_fd, struct attri
 	s->attribution = attribution;
 	s->unavailable = unavailable;
 	s->config = config;
+	intake_init(s);
 	r = sd_event_add_io(event, &s->listen_source, listen_fd, EPOLLIN, on_connection, s);
 	if (r >= 0)
 		r = sd_event_add_time_relative(event, &s->tick_source, CLOCK_MONOTONIC, TICK_USEC, 5000, on_tick, s);

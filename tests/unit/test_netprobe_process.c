@@ -135,19 +135,34 @@ static void hv_17_arguments_are_redacted(void **state)
 	assert_memory_equal(out + 234, " [redacted 10 arg(s)]", 21);
 }
 
+static void hv_17_a_title_with_arguments_in_it_is_cut(void **state)
+{
+	struct process_record exec = record(1, 1, "/opt/two words", 2, "/opt/two words"), fork = record(2, 1, "postgres: alice db 10.0.0.7", 1, "");
+
+	(void)state;
+	assert_int_equal(process_note(&table, &exec), 0);
+	assert_string_equal(process_find(&table, 1, 1)->cmdline, "/opt/two words [redacted 1 arg(s)]");
+	assert_int_equal(process_note(&table, &fork), 0);
+	assert_string_equal(process_find(&table, 2, 1)->cmdline, "postgres");
+}
+
 static void a_command_line_of_proc_is_counted_without_what_a_title_left(void **state)
 {
-	static const char args[] = "nginx: worker\0\0\0\0\0", three[] = "a\0b\0\0c\0";
+	static const char args[] = "nginx: worker process\0\0\0\0\0", title[] = "sshd: /usr/sbin/sshd -p 2200 [listener]", three[] = "a\0b\0\0c\0";
 
 	(void)state;
 	assert_int_equal(process_note_cmdline(&table, 1, 1, args, sizeof(args) - 1), 0);
-	assert_string_equal(process_find(&table, 1, 1)->cmdline, "nginx: worker");
+	assert_string_equal(process_find(&table, 1, 1)->cmdline, "nginx");
+	assert_int_equal(process_note_cmdline(&table, 5, 1, title, sizeof(title)), 0);
+	assert_string_equal(process_find(&table, 5, 1)->cmdline, "sshd");
+	assert_int_equal(process_note_cmdline(&table, 6, 1, "redis-server *:6379", 20), 0);
+	assert_string_equal(process_find(&table, 6, 1)->cmdline, "redis-server");
 	assert_int_equal(process_note_cmdline(&table, 2, 1, three, sizeof(three) - 1), 0);
 	assert_string_equal(process_find(&table, 2, 1)->cmdline, "a [redacted 3 arg(s)]");
 	assert_int_equal(process_note_cmdline(&table, 3, 1, "", 0), 0);
 	assert_null(process_find(&table, 3, 1)->cmdline);
-	assert_int_equal(process_note_cmdline(&table, 4, 1, "no NUL", 6), 0);
-	assert_string_equal(process_find(&table, 4, 1)->cmdline, "no NUL");
+	assert_int_equal(process_note_cmdline(&table, 4, 1, "noNUL", 5), 0);
+	assert_string_equal(process_find(&table, 4, 1)->cmdline, "noNUL");
 }
 
 static void cgroups_are_joined_and_bounded(void **state)
@@ -189,6 +204,7 @@ int main(void)
 		cmocka_unit_test_teardown(a_forked_child_has_its_parents_program, clean),
 		cmocka_unit_test_teardown(the_table_is_bounded_and_the_ended_go_first, clean),
 		cmocka_unit_test_teardown(hv_17_arguments_are_redacted, clean),
+		cmocka_unit_test_teardown(hv_17_a_title_with_arguments_in_it_is_cut, clean),
 		cmocka_unit_test_teardown(a_command_line_of_proc_is_counted_without_what_a_title_left, clean),
 		cmocka_unit_test(cgroups_are_joined_and_bounded),
 	};
