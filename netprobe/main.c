@@ -198,7 +198,7 @@ static struct attribution *start_attribution(struct error *why)
 		return NULL;
 	}
 	for (unsigned i = 0; attribution_program(a, i, &name, &state); i++)
-		log_event(LOG_LEVEL_INFO, "program", "tracepoint", name, "state", state, NULL);
+		log_event(LOG_LEVEL_INFO, "program", "hook", name, "state", state, NULL);
 	return a;
 }
 

@@ -20,7 +20,7 @@ NETPROBE_PKGS := libbpf libcap libseccomp libsystemd libcrypto libprotobuf-c jso
 
 $(call objs,$(NETPROBE_SRCS)): | $(SKELETONS) $(PROTO_H)
 # libbpf's generated headers convert freely.
-SKELETON_USERS := $(BUILD)/netprobe/attribute.o $(BUILD)/netprobe/tap_load.o
+SKELETON_USERS := $(BUILD)/netprobe/attribute.o $(BUILD)/netprobe/attribute_ladder.o $(BUILD)/netprobe/tap_load.o
 $(SKELETON_USERS): SR_CFLAGS += -Wno-conversion -Wno-sign-conversion
 $(SKELETON_USERS): $(SKELETONS)
 

@@ -16,6 +16,7 @@
 #include "lib/log.h"
 #include "netprobe/client.h"
 #include "netprobe/events.h"
+#include "netprobe/intake.h"
 #include "netprobe/requests.h"
 #include "netprobe/server_state.h"
 #include "netprobe/socket.h"
@@ -48,25 +49,10 @@ static void report(struct server *s, const char *message)
 	(void)snprintf(delivered, sizeof(delivered), "%" PRIu64, s->delivered);
 	(void)snprintf(kernel, sizeof(kernel), "%" PRIu64, t.dropped);
 	(void)snprintf(queue, sizeof(queue), "%" PRIu64, s->queue.dropped);
-	(void)snprintf(waiting, sizeof(waiting), "%zu", s->queue.count);
+	(void)snprintf(waiting, sizeof(waiting), "%" PRIu64, intake_waiting(s, &t));
 	(void)snprintf(foreign, sizeof(foreign), "%" PRIu64, t.foreign);
 	log_event(LOG_LEVEL_INFO, message, "produced", produced, "delivered", delivered, "dropped_kernel", kernel,
 		  "dropped_queue", queue, "waiting", waiting, "foreign", foreign, NULL);
-}
-
-void server_event(const struct attribution_event *event, void *server)
-{
-	struct server *s = *(struct server **)server;
-
-	if (!s)
-		return;
-	if (!server_enabled(s)) {
-		s->discarded++;
-		return;
-	}
-	if (s->queue.count == 0)
-		s->waiting_since = event->time_ns / 1000;
-	(void)events_push(&s->queue, event);
 }
 
 /* ---- sending ---- */
@@ -291,6 +277,8 @@ static int on_connection(sd_event_source *source, int listen_fd, uint32_t revent
 	if (r < 0)
 		return 0;
 	s->client = (struct client){ .fd = steal_fd(&fd) };
+	listeners_new_client(s);
+	s->external_told = s->external.counts;
 	(void)snprintf(uid_text, sizeof(uid_text), "%u", uid);
 	log_event(LOG_LEVEL_INFO, "client connected", "uid", uid_text, NULL);
 	return 0;
@@ -298,11 +286,18 @@ static int on_connection(sd_event_source *source, int listen_fd, uint32_t revent
 
 static void take_events(struct server *s)
 {
-	if (s->attribution && attribution_drain(s->attribution) > 0)
+	int r;
+
+	if (intake(s, now_usec(s)))
 		s->busy_until = now_usec(s) + 1000000;
 	if (s->client.fd < 0)
 		return;
-	if (send_events(s) < 0)
+	r = listeners_turn(s, now_usec(s));
+	if (r > 0)
+		r = flush(s);
+	if (r >= 0)
+		r = send_events(s);
+	if (r < 0)
 		disconnect(s, "connection lost");
 	else
 		watch(s);
@@ -348,6 +343,7 @@ int server_new(struct server **out, sd_event *event, int listen_fd, struct attri
 	s->attribution = attribution;
 	s->unavailable = unavailable;
 	s->config = config;
+	intake_init(s);
 	r = sd_event_add_io(event, &s->listen_source, listen_fd, EPOLLIN, on_connection, s);
 	if (r >= 0)
 		r = sd_event_add_time_relative(event, &s->tick_source, CLOCK_MONOTONIC, TICK_USEC, 5000, on_tick, s);
@@ -376,6 +372,7 @@ void server_free(struct server *s)
 {
 	if (!s)
 		return;
+	intake_flush(s);
 	disconnect(s, "the daemon stops");
 	report(s, "stopped");
 	if (s->observe)
@@ -384,7 +381,7 @@ void server_free(struct server *s)
 	sd_event_source_disable_unref(s->tick_source);
 	sd_event_source_disable_unref(s->ring_source);
 	close(s->listen_fd);
-	events_free(&s->queue);
+	intake_free(s);
 	if (s->config)
 		protobuf_c_message_free_unpacked(&s->config->base, NULL);
 	sd_event_unref(s->event);

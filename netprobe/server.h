@@ -20,7 +20,7 @@ int server_new(struct server **out, sd_event *event, int listen_fd, struct attri
 void server_observe(struct server *s, struct observe *o);
 
 /* For the callback of attribution_open, which is older than the server: one event from the kernel. */
-void server_event(const struct attribution_event *event, void *server);
+void server_event(const struct event *event, void *server);
 
 /* Logs the counters and closes everything but the attribution. */
 void server_free(struct server *s);

@@ -9,6 +9,7 @@
  *   events N             print events, one a line, until there were N
  *   drain                print events until a second passes without any
  *   raw PATH             from here on append the bytes of every frame that comes to a file
+ *   flow JSON, flow0 JSON  send an ExternalFlowRecord and wait for the ack; send one that wants none
  *   wait PATH            do nothing, not even read, until PATH exists
  * Exit status: 0 when every step went as said, 1 when not within 10 seconds each. */
 #include <errno.h>
@@ -187,6 +188,31 @@ static void step_apply(const char *step, const char *text)
 	await_reply(step);
 }
 
+static void step_flow(const char *step, const char *text, bool want_ack)
+{
+	PB(NetprobeFrame) f = SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__INIT;
+	_cleanup_json_ struct json_object *o = NULL;
+	ProtobufCMessage *flow = NULL;
+	struct error err;
+
+	if (json_parse(text, strlen(text), "flow", &o, &err) < 0 ||
+	    protojson_to_message(o, &serviceradar__agent__netprobe__v1__external_flow_record__descriptor, &flow, &err) < 0)
+		die(step, err.text);
+	f.payload_case = CASE(EXTERNAL_FLOW_RECORD);
+	f.external_flow_record = (PB(ExternalFlowRecord) *)flow;
+	if (want_ack) {
+		send_frame(step, &f);
+		await_reply(step);
+	} else {
+		uint64_t before = sequence;
+
+		sequence = UINT64_MAX; /* the next one is 0 */
+		send_frame(step, &f);
+		sequence = before;
+	}
+	protobuf_c_message_free_unpacked(flow, NULL);
+}
+
 /* Events until `wanted`; 0: until a second passes without any. */
 static void step_events(const char *step, unsigned wanted)
 {
@@ -272,6 +298,8 @@ int main(int argc, char **argv)
 			step_events(step, (unsigned)strtoul(argument, NULL, 10)), i++;
 		else if (strcmp(step, "drain") == 0)
 			step_events(step, 0);
+		else if (strcmp(step, "flow") == 0 || strcmp(step, "flow0") == 0)
+			step_flow(step, argument, !step[4]), i++;
 		else if (strcmp(step, "raw") == 0) {
 			raw = fopen(argument, "w");
 			if (!raw)
