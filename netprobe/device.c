@@ -79,7 +79,7 @@ int device_set_new(const VisibilityConfig *config, struct device_set **out)
 		s->others.off = off_mask(config->dpi, 0);
 		s->others.sample_ns = milliseconds(config->default_sample_interval_ms);
 	}
-	for (; s->count < count; s->count++)
+	for (; config && s->count < count; s->count++)
 		fill(&s->entries[s->count], config->device_bindings[s->count], &s->others);
 	qsort(s->entries, count, sizeof(s->entries[0]), compare);
 	return 0;

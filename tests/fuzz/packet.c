@@ -23,9 +23,9 @@ static void check_key(const struct packet *p)
 	memcpy(back.destination, p->source, 16);
 	back.source_port = p->destination_port;
 	back.destination_port = p->source_port;
-	if (low == flow_key_of(&back, &b) && (memcmp(p->source, p->destination, 16) || p->source_port != p->destination_port))
+	if (low == flow_key_of(&back, &b) && (memcmp(p->source, p->destination, 16) != 0 || p->source_port != p->destination_port))
 		abort();
-	if (memcmp(&a, &b, sizeof(a)))
+	if (memcmp(&a, &b, sizeof(a)) != 0)
 		abort();
 }
 
