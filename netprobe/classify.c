@@ -213,9 +213,9 @@ static bool classify_segment(struct classifier *c, struct classify_flow *f, cons
 	uint64_t no = 0;
 
 	r = stream_add(s, c->pool, units_max, p->sequence + syn, p->payload, &view, &offset);
-	if (r == STREAM_FULL && !f->protocol && !s->data)
+	if (r == STREAM_NO_MEMORY)
 		c->refused++;
-	if (r == STREAM_FULL && (s->data || f->protocol))
+	if (r == STREAM_FULL || r == STREAM_NO_MEMORY)
 		f->candidates = 0; /* nothing more can be added: what was seen decides */
 	/* The gap will not be filled: the other end has what is missing here, or no more packets are looked at. */
 	if (stream_gap(other) && (p->tcp_flags & PACKET_ACK) && p->acknowledgement - other->start > 0 &&

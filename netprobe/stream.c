@@ -149,8 +149,8 @@ enum stream_result stream_add(struct stream *s, struct pool *pool, unsigned unit
 			return STREAM_OLD;
 		}
 	}
-	if (at >= limit)
-		return STREAM_FULL;
+	if (at >= limit) /* far ahead is as if it had not come */
+		return s->ready >= limit ? STREAM_FULL : STREAM_OLD;
 	*offset = at;
 	if (at == 0 && !s->ready && !s->held_count) {
 		*view = payload;
@@ -161,7 +161,7 @@ enum stream_result stream_add(struct stream *s, struct pool *pool, unsigned unit
 	if (at + payload.size <= s->ready)
 		return STREAM_OLD;
 	if (!reserve(s, pool, units_max, at + payload.size))
-		return STREAM_FULL;
+		return STREAM_NO_MEMORY; /* the limit was looked at before */
 	if (at <= s->ready) {
 		fill(s, (uint16_t)at, (uint16_t)(at + payload.size), payload.data);
 		s->ready = (uint16_t)(at + payload.size);

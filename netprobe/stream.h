@@ -30,7 +30,8 @@ enum stream_result {
 	STREAM_OLD,    /* nothing that could be read before did change */
 	STREAM_NEW,    /* *view is longer, or is there for the first time */
 	STREAM_EARLIER, /* the SYN was not seen, and the stream begins earlier than it was thought to */
-	STREAM_FULL,   /* neither could be kept: `units_max`, or the pool is empty */
+	STREAM_FULL,   /* could not be kept: it is past `units_max` */
+	STREAM_NO_MEMORY, /* could not be kept: the pool is empty */
 };
 
 /* A segment. *view is the stream as far as it came without a gap, *offset where the segment begins in it. A first segment in

@@ -55,7 +55,7 @@ static float judge(const struct dns_message *m, bool ok, bool port)
 		/* Broken behind its first question, or behind the first half of the header of an ordinary query or answer. */
 		if (m->first && known_class(m->class))
 			return 0.65F;
-		return !opcode && !(m->flags & RESERVED) && m->questions == 1 ? 0.55F : 0;
+		return !opcode && !(m->flags & RESERVED) && (m->response || !RCODE(m->flags)) && m->questions == 1 ? 0.55F : 0;
 	}
 	if (!ok || m->flags & RESERVED || opcode > 5 || m->questions != 1 || !m->printable || !m->whole || !known_type(m->type) ||
 	    !known_class(m->class) || (!m->response && (m->answers || RCODE(m->flags))) || dnscrypt_certificate(m))

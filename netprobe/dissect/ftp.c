@@ -18,53 +18,51 @@ static bool greets(struct span line)
 	return (text_holds(line, "FTP") || text_holds(line, "FILEZILLA")) && !text_holds(line, "SMTP") && !text_holds(line, "MAIL");
 }
 
+/* A first reply that a server of FTP gives: a greeting, "wait", refusals, or the answers to a login (RFC 959 section 4.2.2). */
+static bool opens(unsigned code)
+{
+	return code == 220 || code == 120 || code == 421 || code == 530 || code == 331 || code == 230;
+}
+
 enum dissect_answer dissect_ftp(const struct dissect_input *in, struct dissect_verdict *v)
 {
-	bool port = dissect_port(in, PORT_FTP), whole = false, command, more = false;
+	bool port = dissect_port(in, PORT_FTP), whole = false, command = false;
 	unsigned server = 1, code = 0;
-	struct span line, client;
+	struct span line = { NULL, 0 }, client;
 
 	/* Who replies is the server; without a SYN it may be either. */
 	if (text_reply(in->stream[0]))
 		server = 0;
 	client = in->stream[!server];
-	line = text_line(in->stream[server], &whole);
 	if (in->stream[server].size) {
 		code = text_reply(in->stream[server]);
 		if (!code)
 			return in->stream[server].size < 4 ? DISSECT_MORE : DISSECT_NO;
-		if (!text_all_plain(line))
-			port = false;
+		line = text_line(in->stream[server], &whole);
+		if (!opens(code) || !text_all_plain(line))
+			return DISSECT_NO;
 	}
-	command = client.size && text_command(client, commands);
+	if (client.size) {
+		bool end;
+		struct span first = text_line(client, &end);
+
+		command = text_command(client, commands);
+		/* "HELP" and other words that are not FTP's alone say nothing either way. */
+		if (!command && (!text_all_plain(first) || (end && !(port && code == 220))))
+			return DISSECT_NO;
+	}
 	v->more = !tls_hello_within(in);
 	if (code == 220 && command)
 		return dissect_yes(v, 0.97F);
 	if (code == 220 && whole && greets(line) && !client.size)
 		return dissect_yes(v, port ? 0.95F : 0.85F);
-	if (client.size && !command) {
-		/* "HELP" and other commands that both have, in full sight. */
-		bool end;
-		struct span first = text_line(client, &end);
-
-		if (end && !(port && code && text_all_plain(first) && text_letter(first.size ? first.data[0] : 0)))
-			return DISSECT_NO;
-		more = true;
-	}
-	if (command && code && port)
+	if (code && command && port)
 		return dissect_yes(v, 0.9F);
-	/* Turned away. */
+	/* Turned away; one side only was captured; nothing more will come. */
 	if (port && whole && (code == 421 || code == 530) && !client.size)
 		return dissect_yes(v, 0.75F);
-	if (port && in->last && whole && (code == 220 || code == 120 || code == 331 || code == 230))
-		return dissect_yes(v, 0.7F);
-	/* One side only was captured. */
-	if (port && command && (in->packets >= 3 || in->last))
-		return dissect_yes(v, 0.75F);
-	if (port && code && in->packets >= 3)
+	if (port && (command || (code && whole && !client.size)) && (in->packets >= 3 || in->last))
 		return dissect_yes(v, 0.7F);
 	v->more = false;
-	if (command && !code)
-		return DISSECT_MORE;
-	return more || code ? DISSECT_MORE : DISSECT_NO;
+	return DISSECT_MORE;
 }

@@ -129,6 +129,9 @@ enum dissect_answer dissect_mqtt(const struct dissect_input *in, struct dissect_
 
 			return a == DISSECT_YES ? dissect_yes(v, 0.98F) : a;
 		}
+		/* A connection whose beginning was seen begins so. */
+		if (in->whole[d] && (d == 0 || s.data[0] >> 4 != CONNACK))
+			return DISSECT_NO;
 		n[d] = packets(s, &kinds[d]);
 		if (!n[d] && s.size >= 2)
 			return DISSECT_NO;

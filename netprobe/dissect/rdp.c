@@ -25,7 +25,7 @@ static enum dissect_answer x224(struct span s, bool port, float *confidence)
 	struct cursor c = cursor_of(s);
 	uint8_t version = cursor_u8(&c), reserved = cursor_u8(&c), indicator, type;
 	uint16_t length = cursor_be16(&c);
-	struct span variable;
+	struct span variable, token;
 	bool whole;
 
 	indicator = cursor_u8(&c);
@@ -48,9 +48,9 @@ static enum dissect_answer x224(struct span s, bool port, float *confidence)
 		return DISSECT_YES;
 	if (negotiation(variable, true))
 		return DISSECT_YES;
-	text_line(variable, &whole);
+	token = text_line(variable, &whole);
 	*confidence = 0.8F;
-	return port && (!variable.size || whole) ? DISSECT_YES : DISSECT_NO;
+	return port && (!variable.size || (whole && text_all_plain(token))) ? DISSECT_YES : DISSECT_NO;
 }
 
 enum dissect_answer dissect_rdp(const struct dissect_input *in, struct dissect_verdict *v)

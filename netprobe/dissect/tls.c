@@ -46,7 +46,7 @@ static enum hello client_hello(struct span s, uint8_t copy[HELLO_MAX], struct sp
 			return HELLO_PART;
 		if (!record_header(&c, &r) || r.type != HANDSHAKE)
 			return HELLO_NO;
-		if (i == 0 && c.left >= 6) {
+		if (i == 0 && r.length >= 6 && c.left >= 6) {
 			length = (size_t)c.at[1] << 16 | (size_t)c.at[2] << 8 | c.at[3];
 			if (c.at[0] != CLIENT_HELLO || length < 38 || length > HELLO_MAX - HANDSHAKE_HEADER || c.at[4] != 3 || c.at[5] > 4)
 				return HELLO_NO;
@@ -217,6 +217,16 @@ static bool is_text(struct span s)
 	return s.size > 0;
 }
 
+/* The server's answer can be there before the hello is whole when segments come out of order. */
+static bool hello_may_come(const struct dissect_input *in, struct span client)
+{
+	struct dissect_verdict v = { 0 };
+
+	if (*in->handed & 1u << HANDOUT_CLIENT_HELLO_TLS)
+		return false;
+	return !client.size || (client.data[0] == HANDSHAKE && hand_out(in, client, &v) == DISSECT_YES && v.more);
+}
+
 /* A client's greeting of SOCKS 4 or 5 (RFC 1928 section 3). TLS within it is handed out, but the flow is SOCKS. */
 static bool is_socks(struct span s)
 {
@@ -244,13 +254,7 @@ enum dissect_answer dissect_tls(const struct dissect_input *in, struct dissect_v
 		if (a == DISSECT_NO && s.data[0] < 0x20)
 			a = other_record(in, s, v);
 		if (a == DISSECT_YES) {
-			/* The server's answer is there before the hello is whole when segments come out of order. */
-			if (!v->more && in->stream[!d].size && in->stream[!d].data[0] == HANDSHAKE &&
-			    !(*in->handed & 1u << HANDOUT_CLIENT_HELLO_TLS)) {
-				struct dissect_verdict w = { 0 };
-
-				v->more = hand_out(in, in->stream[!d], &w) == DISSECT_YES && w.more;
-			}
+			v->more |= s.data[0] == HANDSHAKE && hello_may_come(in, in->stream[!d]);
 			return a;
 		}
 		more |= a == DISSECT_MORE;

@@ -54,10 +54,10 @@ struct sample {
 	"\x00\x00\x00\x11" "curve25519-sha256" "\x00\x00\x00\x0b" "ssh-ed25519" "\x00\x00\x00\x0a" "aes128-ctr" "\x00\x00\x00\x0a" "aes128-ctr" \
 	"\x00\x00\x00\x0d" "hmac-sha2-256" "\x00\x00\x00\x0d" "hmac-sha2-256" "\x00\x00\x00\x04" "none" "\x00\x00\x00\x04" "none" ZEROS_4 ZEROS_4 \
 	"\x00\x00\x00\x00\x00"
-/* 1 + 16 + 139 bytes, and 4 of padding. */
+/* 1 + 16 + 127 bytes, and 7 of padding. */
 #define KEXINIT_PAYLOAD "\x14" X16 KEXINIT_LISTS
 #define KEXINIT_SIZE    (sizeof(KEXINIT_PAYLOAD) - 1)
-#define KEXINIT         "\x00\x00\x00\xa0\x07" KEXINIT_PAYLOAD "\x01\x02\x03\x04\x05\x06\x07"
+#define KEXINIT         "\x00\x00\x00\x98\x07" KEXINIT_PAYLOAD "\x01\x02\x03\x04\x05\x06\x07"
 
 #define NETBIOS_NAME "\x20" "EFEFEPFCEECACACACACACACACACACAAA" "\x00"
 #define DHCP_FIXED                                                                                                \
@@ -111,7 +111,6 @@ static const struct sample samples[] = {
 	{ PROTOCOL_MQTT, "3.1.1", TCP, 1883, { FROM_CLIENT(MQTT_CONNECT), FROM_SERVER("\x20\x02\x00\x00") } },
 	{ PROTOCOL_MQTT, "3.1", TCP, 1884, { FROM_CLIENT("\x10\x10\x00\x06" "MQIsdp" "\x03\x02\x00\x3c\x00\x02" "ab") } },
 	{ PROTOCOL_MQTT, "5.0", TCP, 1883, { FROM_CLIENT("\x10\x12\x00\x04" "MQTT" "\x05\x02\x00\x3c\x00\x00\x05" "hello") } },
-	{ PROTOCOL_MQTT, "an old connection", TCP, 1883, { FROM_CLIENT("\xc0\x00"), FROM_SERVER("\xd0\x00") } },
 	{ PROTOCOL_BITTORRENT, "handshake", TCP, 6881, { FROM_CLIENT("\x13" "BitTorrent protocol" "\0\0\0\0\0\x10\0\x05" X16 "1234" "-TR2940-abcdefghijkl") } },
 	{ PROTOCOL_BITTORRENT, "DHT", UDP, 6881,
 	  { FROM_CLIENT("d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:aa1:y1:qe"), FROM_SERVER("d1:rd2:id20:mnopqrstuvwxyz123456e1:t2:aa1:y1:re") } },
