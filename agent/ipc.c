@@ -209,6 +209,33 @@ static void on_ping_ack(struct ipc *c, const NpPingAck *ack)
 	c->on_change(c->userdata); /* counters of the status file as well */
 }
 
+static void on_message(struct ipc *c, const char *type, const ProtobufCMessage *m)
+{
+	c->events++;
+	c->on_message(c->userdata, type, m);
+}
+
+/* Events that are only passed on. False for any other frame. */
+static bool pass_on(struct ipc *c, const NpFrame *f)
+{
+	switch (f->payload_case) {
+	case NP_PAYLOAD(DPI_EVENT):
+		on_message(c, "dpi_event", &f->dpi_event->base);
+		break;
+	case NP_PAYLOAD(FINGERPRINT_EVENT):
+		on_message(c, "fingerprint_event", &f->fingerprint_event->base);
+		break;
+	case NP_PAYLOAD(FLOW_RECORD_BATCH):
+		for (size_t i = 0; i < f->flow_record_batch->n_records; i++)
+			on_message(c, "flow_record", &f->flow_record_batch->records[i]->base);
+		break;
+	default:
+		return false;
+	}
+	c->unflushed = true;
+	return true;
+}
+
 /* True while the connection is still the same. */
 static bool on_frame(struct ipc *c, const NpFrame *f)
 {
@@ -234,6 +261,8 @@ static bool on_frame(struct ipc *c, const NpFrame *f)
 		for (size_t i = 0; i < b->n_events; i++)
 			c->on_event(c->userdata, b->events[i]);
 		c->on_batch_end(c->userdata);
+	} else if (pass_on(c, f)) {
+		return true;
 	} else if (f->payload_case == NP_PAYLOAD(ERROR)) {
 		log_event(LOG_LEVEL_WARNING, "the add-on refused a request", "socket", c->path, "code", f->error->code,
 			  "message", f->error->message, NULL);
@@ -247,7 +276,7 @@ static bool on_frame(struct ipc *c, const NpFrame *f)
 	return c->fd >= 0;
 }
 
-static void read_frames(struct ipc *c)
+static void take_frames(struct ipc *c)
 {
 	const uint8_t *payload;
 	size_t length;
@@ -277,6 +306,14 @@ static void read_frames(struct ipc *c)
 		}
 	}
 	schedule(c);
+}
+
+static void read_frames(struct ipc *c)
+{
+	take_frames(c);
+	if (c->unflushed && c->on_batch_end)
+		c->on_batch_end(c->userdata);
+	c->unflushed = false;
 }
 
 static int on_io(sd_event_source *s, int fd, uint32_t events, void *userdata)

@@ -16,10 +16,13 @@ struct ipc {
 	char path[108];
 	void (*on_change)(void *userdata);                     /* connected, acked, rejected, capture changed */
 	void (*on_event)(void *userdata, const NpFlowEvent *e); /* one event */
+	/* One message of another kind, as `type` says: "dpi_event", "fingerprint_event", "flow_record". */
+	void (*on_message)(void *userdata, const char *type, const ProtobufCMessage *m);
 	void (*on_batch_end)(void *userdata);
 	void *userdata;
 
 	bool wanted, connected, connecting, config_acked, config_rejected;
+	bool unflushed;        /* messages without an on_batch_end since */
 	char error[512];       /* of the last refusal or disconnect */
 	bool capture_known, capture_available;
 	char capture_reason[256];

@@ -27,8 +27,8 @@ struct classify_result {
 	bool fresh;             /* this packet made the protocol known */
 };
 
-/* Bit 1 << p of `off`: the dissector of protocol p is not run. Buffers come from a pool that grows to CLASSIFY_ALL_BYTES and
- * is reused: no allocation for each packet. -ENOMEM. */
+/* Bit 1 << p of `off`: the dissector of protocol p is not run. All memory is reserved here and not touched before it
+ * is needed: nothing is allocated later. -ENOMEM. */
 int classifier_new(struct classifier **out, uint64_t off);
 void classifier_free(struct classifier *c);
 
@@ -44,7 +44,6 @@ void classify_forget(struct classifier *c, struct classify_flow **flow);
 
 struct classifier_totals {
 	uint64_t buffered_bytes, buffered_peak; /* now, and at most ever */
-	uint64_t refused;                       /* flows not buffered because CLASSIFY_ALL_BYTES was reached */
-	uint64_t allocations;                   /* calls of the allocator since it was made */
+	uint64_t refused;                       /* flows given up, or looked at without a buffer, because all memory was in use */
 };
 struct classifier_totals classifier_totals(const struct classifier *c);

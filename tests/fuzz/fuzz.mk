@@ -7,11 +7,12 @@ FUZZ_LIBS    := libcrypto zlib libcap yaml-0.1 json-c libprotobuf-c libsystemd
 LINT_SRCS    += $(FUZZ_SRCS)
 
 # As of a unit test, the first lines of a target name the sources that it needs beside lib/ ("objs: helper/state.c").
-$(BUILD)/fuzz/%: tests/fuzz/%.c tests/fuzz/fuzz.h $(LIB_SRCS) $(wildcard lib/*.h helper/*.[ch] netprobe/*.[ch] netprobe/*/*.[ch])
+fuzz_srcs = $(patsubst proto/%,$(BUILD)/proto/%,$(foreach o,$(call note,$(1),objs),$(or $(wildcard $(o)/*.c),$(o))))
+$(BUILD)/fuzz/%: tests/fuzz/%.c tests/fuzz/fuzz.h $(LIB_SRCS) $(wildcard lib/*.h helper/*.[ch] netprobe/*.[ch] netprobe/*/*.[ch]) | $(PROTO_H)
 	$(say) FUZZER $@
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) -g -O1 -std=gnu17 $(SR_CPPFLAGS) -U_FORTIFY_SOURCE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-		-o $@ $< $(call note,$<,objs) $(LIB_SRCS) $(call cflags,$(FUZZ_LIBS)) $(call libs,$(FUZZ_LIBS))
+		-o $@ $< $(call fuzz_srcs,$<) $(LIB_SRCS) $(call cflags,$(FUZZ_LIBS)) $(call libs,$(FUZZ_LIBS))
 
 ## fuzz: each libFuzzer target for FUZZ_SECONDS (600)
 fuzz: $(FUZZERS)
