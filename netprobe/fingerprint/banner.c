@@ -79,7 +79,8 @@ static bool ends_word(struct span s)
 
 /* ---- what of a banner is the text to look at ---- */
 
-/* SSH-2.0-softwareversion comments; lines before it are allowed (RFC 4253 section 4.2). Without "SSH-" it is the software version. */
+/* SSH-2.0-softwareversion comments; lines before it are allowed (RFC 4253 section 4.2). Without "SSH-" it is the software
+ * version. */
 static struct span text_ssh(struct span s)
 {
 	struct span left = s;
@@ -187,19 +188,24 @@ static bool find_product(struct span s, const struct banner_pattern *p, size_t *
 	return p->at_start && starts(s, p->text) && s.size > n && s.data[n] == '-';
 }
 
+static bool one_of(uint8_t c, const char *set)
+{
+	return c && strchr(set, c);
+}
+
 /* The version behind a product: behind a mark or two and perhaps the word, it begins with a digit. */
 static void copy_version(struct span s, char *out, size_t size)
 {
 	size_t n = 0;
 
-	for (int i = 0; i < 2 && s.size && memchr(" /_-(:", s.data[0], 6); i++)
+	for (int i = 0; i < 2 && s.size && one_of(s.data[0], " /_-(:"); i++)
 		s = behind(s, 1);
 	if (starts(s, "version "))
 		s = behind(s, 8);
 	else if (starts(s, "v"))
 		s = behind(s, 1);
 	if (s.size && digit(s.data[0]))
-		while (n < s.size && n + 1 < size && (alphanumeric(s.data[n]) || memchr("._-+", s.data[n], 4))) {
+		while (n < s.size && n + 1 < size && (alphanumeric(s.data[n]) || one_of(s.data[n], "._-+"))) {
 			out[n] = (char)s.data[n];
 			n++;
 		}

@@ -19,8 +19,9 @@ struct banner_match {
 	double confidence;        /* 0 when no pattern fits; below 1, a banner can be set to anything */
 };
 
-/* `protocol`: ssh, http, smtp, ftp or smb, in any case; others are unknown. `banner` may be what came over the wire (a greeting, the
- * head of an HTTP response) or the bare text (the value of the Server header); 2,048 bytes of it are looked at. */
+/* `protocol`: ssh, http, smtp, ftp or smb, in any case; others are unknown. `banner` may be what came over the wire (a
+ * greeting, the head of an HTTP response) or the bare text (the value of the Server header); 2,048 bytes of it are looked at.
+ */
 void banner_match(const char *protocol, struct span banner, struct banner_match *out);
 
 /* ---- between banner.c and its table ---- */

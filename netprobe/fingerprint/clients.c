@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Clients and servers whose fingerprints were recorded from the programs themselves, as Debian 12 and 13 ship them. A library that
- * runs everywhere says nothing of the system; GnuTLS and Dropbear are Linux distributions' choice, and OpenSSH with this list of
- * methods, or curl with OpenSSL, is what Unix systems come with (Windows and its curl use Schannel). */
+/* Clients and servers whose fingerprints were recorded from the programs themselves, as Debian 12 and 13 ship them. A library
+ * that runs everywhere says nothing of the system; GnuTLS and Dropbear are Linux distributions' choice, and OpenSSH with this
+ * list of methods, or curl with OpenSSL, is what Unix systems come with (Windows and its curl use Schannel). */
 #include "netprobe/fingerprint/fuse.h"
 
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* MD5 and SHA-256 by libcrypto, by its functions of single algorithms: EVP allocates memory each time it begins (OpenSSL 3.0), and
- * a fingerprint is made for every connection. */
+/* MD5 and SHA-256 by libcrypto, by its functions of single algorithms: EVP allocates memory each time it begins (OpenSSL
+ * 3.0), and a fingerprint is made for every connection. */
 #pragma once
 
 #define OPENSSL_SUPPRESS_DEPRECATED /* these functions; nothing else is to take their place without allocating */

@@ -3,8 +3,9 @@
 
 #include <string.h>
 
-/* How much a p0f match says by itself: a specific signature, one of last resort, and what is taken off for a near miss. A specific
- * one still names the wrong system now and then: stacks are tuned, and signatures are older than the systems of today. */
+/* How much a p0f match says by itself: a specific signature, one of last resort, and what is taken off for a near miss. A
+ * specific one still names the wrong system now and then: stacks are tuned, and signatures are older than the systems of
+ * today. */
 #define WEIGHT_SPECIFIC 0.75f
 #define WEIGHT_GENERIC  0.5f
 #define FACTOR_FUZZY    0.8f
@@ -77,7 +78,8 @@ static const struct vote *strongest(const struct vote *votes, size_t n)
 
 	for (size_t i = 1; i < n; i++) {
 		float now = together(votes, n, best->family), then = together(votes, n, votes[i].family);
-		bool says_which = strcmp(best->family, UNIX) == 0 && strcmp(votes[i].family, UNIX) != 0 && unix_like(votes[i].family);
+		bool says_which = strcmp(best->family, UNIX) == 0 && strcmp(votes[i].family, UNIX) != 0 &&
+				  unix_like(votes[i].family);
 
 		if (then > now || says_which)
 			best = &votes[i];

@@ -11,7 +11,7 @@ struct client_hint {
 	const char *fingerprint;   /* in the table: the key */
 	const char *name;          /* of the software */
 	const char *version_range; /* that it was recorded from */
-	const char *os_family;     /* where it is found: a system, "unix" for any of its kind, "" for everywhere (then no vote) */
+	const char *os_family;     /* a system, "unix" for any of its kind, or "": found everywhere, no vote */
 	float weight;              /* of its vote, 0–1 */
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* HASSH: the MD5 of key exchange methods; ciphers; MACs; compression methods of a KEXINIT (RFC 4253 section 7.1), those from the
- * client to the server for the client's, the other way for the server's. */
+/* HASSH: the MD5 of key exchange methods; ciphers; MACs; compression methods of a KEXINIT (RFC 4253 section 7.1), those from
+ * the client to the server for the client's, the other way for the server's. */
 #include <errno.h>
 
 #include "netprobe/dissect/cursor.h"

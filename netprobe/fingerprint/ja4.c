@@ -270,6 +270,11 @@ static int hash_part(uint16_t *values, size_t n, struct span algorithms, char ou
 	return digest_end(&d, out, HASH_CHARACTERS);
 }
 
+static unsigned at_most_99(unsigned n)
+{
+	return n < 99 ? n : 99;
+}
+
 int ja4_client_hello(struct span body, char transport, char out[JA4_BYTES])
 {
 	struct hello h = { 0 };
@@ -286,7 +291,6 @@ int ja4_client_hello(struct span body, char transport, char out[JA4_BYTES])
 		return r;
 	alpn_characters(h.alpn, alpn);
 	(void)snprintf(out, JA4_BYTES, "%c%s%c%02u%02u%s_%s_%s", transport, version_name(h.version), h.server_name ? 'd' : 'i',
-		       h.cipher_count < 99 ? h.cipher_count : 99, h.extension_count < 99 ? h.extension_count : 99, alpn, ciphers,
-		       extensions);
+		       at_most_99(h.cipher_count), at_most_99(h.extension_count), alpn, ciphers, extensions);
 	return 0;
 }

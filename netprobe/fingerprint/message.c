@@ -58,25 +58,30 @@ static void set_os(const struct fuse_result *r, struct fingerprint_message *out)
 	out->message.os_match = &out->os;
 }
 
-void fingerprint_message(struct fuse_input *in, struct fingerprint_message *out)
+void fingerprint_device_message(const struct fuse_input *seen, const struct fuse_input *device, struct fingerprint_message *out)
 {
 	Fingerprint *m = &out->message;
 	struct fuse_result result;
 
-	fuse_look_up(in);
-	fuse(in, &result);
+	fuse(device, &result);
 	serviceradar__agent__netprobe__v1__license_clean_fingerprint__init(m);
-	m->p0f_signature = lend(in->p0f_signature);
-	m->ja4 = lend(in->ja4);
-	m->hassh = lend(in->hassh);
-	m->hassh_server = lend(in->hassh_server);
-	m->ja4_match = lend_hint(in->ja4_hint, &out->ja4);
-	m->hassh_match = lend_hint(in->hassh_hint ? in->hassh_hint : in->hassh_server_hint, &out->hassh);
-	m->tcp_observed = *m->p0f_signature;
-	m->ja4_observed = *m->ja4;
+	m->p0f_signature = lend(seen->p0f_signature);
+	m->ja4 = lend(seen->ja4);
+	m->hassh = lend(seen->hassh);
+	m->hassh_server = lend(seen->hassh_server);
+	m->ja4_match = lend_hint(seen->ja4_hint, &out->ja4);
+	m->hassh_match = lend_hint(seen->hassh_hint ? seen->hassh_hint : seen->hassh_server_hint, &out->hassh);
+	m->tcp_observed = *m->p0f_signature != '\0';
+	m->ja4_observed = *m->ja4 != '\0';
 	m->hassh_observed = *m->hassh || *m->hassh_server;
 	m->ssh_observed = m->hassh_observed;
 	m->agreement_count = result.agreement_count;
-	set_p0f(in, out);
+	set_p0f(seen, out);
 	set_os(&result, out);
+}
+
+void fingerprint_message(struct fuse_input *in, struct fingerprint_message *out)
+{
+	fuse_look_up(in);
+	fingerprint_device_message(in, in, out);
 }

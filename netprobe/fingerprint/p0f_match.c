@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which signature of the database a packet fits, by the rules of p0f 3: a specific one before a generic one before a near miss. */
+/* Which signature of the database a packet fits, by the rules of p0f 3: a specific one before a generic one before a near
+ * miss. */
 #include <string.h>
 
 #include "netprobe/fingerprint/p0f.h"

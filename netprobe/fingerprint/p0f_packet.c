@@ -191,8 +191,9 @@ uint8_t p0f_guess_distance(uint8_t ttl)
 	return (uint8_t)((ttl <= 32 ? 32 : ttl <= 64 ? 64 : ttl <= 128 ? 128 : 255) - ttl);
 }
 
-/* Stacks choose a window that is a multiple of what fits a packet: the MSS, sometimes less a timestamp's 12 bytes, sometimes that
- * of another interface (1,500 bytes), of the packet's own size, or of the other end. The first that divides it counts. */
+/* Stacks choose a window that is a multiple of what fits a packet: the MSS, sometimes less a timestamp's 12 bytes, sometimes
+ * that of another interface (1,500 bytes), of the packet's own size, or of the other end. The first that divides it counts.
+ */
 struct p0f_multiple p0f_window_multiple(const struct p0f_packet *p, uint16_t syn_mss)
 {
 	const int ipv6 = p->ip_version == 6, mss = p->mss;
@@ -217,6 +218,6 @@ struct p0f_multiple p0f_window_multiple(const struct p0f_packet *p, uint16_t syn
 		return (struct p0f_multiple){ .of = MULTIPLE_NONE };
 	for (size_t i = 0; i < sizeof(tries) / sizeof(tries[0]); i++)
 		if (tries[i].divisor > 0 && p->window % tries[i].divisor == 0)
-			return (struct p0f_multiple){ .of = (unsigned)tries[i].of, .times = (uint16_t)(p->window / tries[i].divisor) };
+			return (struct p0f_multiple){ (unsigned)tries[i].of, (uint16_t)(p->window / tries[i].divisor) };
 	return (struct p0f_multiple){ .of = MULTIPLE_NONE };
 }

@@ -72,9 +72,11 @@ int p0f_store_new(const char *const *paths, struct p0f_store **out, struct error
 {
 	static const char *const usual[] = { P0F_DEFAULT_PATH, NULL };
 	struct p0f_store *s = calloc(1, sizeof(*s));
-	int r = s ? 0 : -ENOMEM;
+	int r = 0;
 
 	*out = NULL;
+	if (!s)
+		return error_set(err, -ENOMEM, "out of memory");
 	if (!paths || !paths[0])
 		paths = usual;
 	for (size_t i = 0; r == 0 && paths[i]; i++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* objs: netprobe/packet.c netprobe/link.c netprobe/fingerprint/p0f_packet.c netprobe/fingerprint/p0f_print.c netprobe/fingerprint/p0f_match.c netprobe/fingerprint/p0f_record.c netprobe/fingerprint/p0f_db.c netprobe/fingerprint/digest.c */
-/* An IP packet behind two bytes that stand for the MSS of the SYN before it: its signature, which the reader of the database must
- * understand and which then fits the packet. */
+/* An IP packet behind two bytes that stand for the MSS of the SYN before it: its signature, which the reader of the database
+ * must understand and which then fits the packet. */
 #include "netprobe/bytes.h"
 #include "netprobe/fingerprint/p0f.h"
 #include "netprobe/link.h"

@@ -89,6 +89,7 @@ static void what_is_unknown_stays_unknown(void **state)
 		{ "smtp", "220 mx.example.org ESMTP\r\n" },
 		{ "smtp", "220 postfix\r\n" },
 		{ "smtp", "220 mx relay of postfix.example.org\r\n" },
+		{ "smtp", "220 mx relay of postfix-1.example.org\r\n" },
 		{ "ftp", "220 proftpd.example.org FTP server ready\r\n" },
 		{ "ftp", "220 Welcome to the Debian mirror\r\n" },
 		{ "smb", "\xffSMB" },

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* objs: netprobe/fingerprint/fuse.c netprobe/fingerprint/clients.c netprobe/fingerprint/message.c proto/netprobe.pb-c.c */
+/* objs: netprobe/fingerprint/fuse.c netprobe/fingerprint/clients.c netprobe/fingerprint/message.c netprobe/fingerprint/device.c proto/netprobe.pb-c.c */
+#include <sys/socket.h>
+
+#include "netprobe/fingerprint/device.h"
 #include "netprobe/fingerprint/message.h"
 #include "tests/unit/unit.h"
 
@@ -178,6 +181,123 @@ static void hv_16_the_message(void **state)
 	serviceradar__agent__netprobe__v1__license_clean_fingerprint__free_unpacked(back, NULL);
 }
 
+/* ---- what the connections of a device showed together ---- */
+
+#define SECOND INT64_C(1000000000)
+
+static const uint8_t host[16] = { [15] = 7 };
+
+static struct fuse_result remembered(struct device_memory *m, const uint8_t *address, int64_t seconds, struct fuse_input seen)
+{
+	struct fuse_input all;
+	struct fuse_result r;
+
+	device_memory_complete(m, address, AF_INET, seconds * SECOND, &seen, &all);
+	fuse(&all, &r);
+	return r;
+}
+
+static void hv_16_p0f_ja4_and_hassh_of_three_connections(void **state)
+{
+	const uint8_t other[16] = { [15] = 8 };
+	char signature[] = SIGNATURE, ja4[] = WGET;
+	struct p0f_match match = linux_match;
+	struct device_memory *m;
+	struct fuse_result r;
+
+	(void)state;
+	assert_int_equal(device_memory_new(&m), 0);
+	r = remembered(m, host, 1, (struct fuse_input){ .p0f_signature = signature, .p0f = &match });
+	assert_int_equal(r.agreement_count, 1);
+	r = remembered(m, host, 2, (struct fuse_input){ .ja4 = ja4 });
+	assert_int_equal(r.agreement_count, 2);
+	memset(signature, 'x', sizeof(signature) - 1); /* nothing of the callers is kept by reference */
+	memset(ja4, 'x', sizeof(ja4) - 1);
+	memset(&match, 0, sizeof(match));
+	r = remembered(m, host, 3, (struct fuse_input){ .hassh = DROPBEAR });
+	assert_int_equal(r.agreement_count, 3);
+	assert_string_equal(r.name, "Linux");
+	assert_true(r.confidence > 0.9f);
+	r = remembered(m, other, 4, (struct fuse_input){ .hassh = OPENSSH }); /* another's are another's */
+	assert_int_equal(r.agreement_count, 1);
+	r = remembered(NULL, host, 5, (struct fuse_input){ .hassh = OPENSSH });
+	assert_int_equal(r.agreement_count, 1);
+	/* What says nothing does not take the place of what did. */
+	r = remembered(m, host, 6, (struct fuse_input){ .ja4 = GO, .p0f_signature = "4:1+31:0:0:1,0:::0", .p0f = &(struct p0f_match){ 0 } });
+	assert_int_equal(r.agreement_count, 3);
+	device_memory_free(m);
+}
+
+static void hv_16_connections_that_disagree(void **state)
+{
+	struct device_memory *m;
+	struct fuse_result r;
+
+	(void)state;
+	assert_int_equal(device_memory_new(&m), 0);
+	(void)remembered(m, host, 1, (struct fuse_input){ .p0f_signature = SIGNATURE, .p0f = &windows_match });
+	r = remembered(m, host, 2, (struct fuse_input){ .hassh_server = DROPBEAR_HOST });
+	assert_string_equal(r.os_family, "windows");
+	assert_int_equal(r.disagreements, 1);
+	assert_string_equal(r.disagreement[0].signature, DROPBEAR_HOST);
+	device_memory_free(m);
+}
+
+static void what_is_old_is_forgotten(void **state)
+{
+	struct device_memory *m;
+
+	(void)state;
+	assert_int_equal(device_memory_new(&m), 0);
+	(void)remembered(m, host, 0, (struct fuse_input){ .p0f_signature = SIGNATURE, .p0f = &linux_match, .ja4 = WGET });
+	assert_int_equal(remembered(m, host, 600, (struct fuse_input){ .hassh = DROPBEAR }).agreement_count, 3);
+	assert_int_equal(remembered(m, host, 601, (struct fuse_input){ .hassh = DROPBEAR }).agreement_count, 1);
+	device_memory_free(m);
+}
+
+static void the_silent_longest_gives_way(void **state)
+{
+	struct device_memory *m;
+	unsigned kept = 0;
+
+	(void)state;
+	assert_int_equal(device_memory_new(&m), 0);
+	for (unsigned i = 0; i < 4 * DEVICES_MAX; i++) {
+		uint8_t address[16] = { [13] = 1, [14] = (uint8_t)(i >> 8), [15] = (uint8_t)i };
+
+		(void)remembered(m, address, 1, (struct fuse_input){ .ja4 = WGET });
+		(void)remembered(m, host, 2, (struct fuse_input){ .ja4 = WGET }); /* never silent */
+	}
+	assert_int_equal(remembered(m, host, 3, (struct fuse_input){ .hassh = DROPBEAR }).agreement_count, 2);
+	for (unsigned i = 0; i < 4 * DEVICES_MAX; i++) {
+		uint8_t address[16] = { [13] = 1, [14] = (uint8_t)(i >> 8), [15] = (uint8_t)i };
+
+		kept += remembered(m, address, 4, (struct fuse_input){ .hassh = DROPBEAR }).agreement_count == 2;
+	}
+	assert_true(kept < DEVICES_MAX);
+	device_memory_free(m);
+}
+
+static void hv_16_the_message_of_a_device(void **state)
+{
+	struct fuse_input seen = { .hassh = DROPBEAR }, all;
+	struct device_memory *m;
+	struct fingerprint_message out;
+
+	(void)state;
+	assert_int_equal(device_memory_new(&m), 0);
+	(void)remembered(m, host, 1, (struct fuse_input){ .p0f_signature = SIGNATURE, .p0f = &linux_match });
+	device_memory_complete(m, host, AF_INET, 2 * SECOND, &seen, &all);
+	fingerprint_device_message(&seen, &all, &out);
+	assert_string_equal(out.message.hassh, DROPBEAR);
+	assert_string_equal(out.message.p0f_signature, ""); /* of another connection */
+	assert_false(out.message.tcp_observed);
+	assert_null(out.message.p0f_match);
+	assert_int_equal(out.message.agreement_count, 2);
+	assert_string_equal(out.message.os_match->name, "Linux");
+	device_memory_free(m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -190,6 +310,11 @@ int main(void)
 		cmocka_unit_test(a_tool_has_no_vote),
 		cmocka_unit_test(only_the_hashes_of_a_ja4_count),
 		cmocka_unit_test(hv_16_the_message),
+		cmocka_unit_test(hv_16_p0f_ja4_and_hassh_of_three_connections),
+		cmocka_unit_test(hv_16_connections_that_disagree),
+		cmocka_unit_test(what_is_old_is_forgotten),
+		cmocka_unit_test(the_silent_longest_gives_way),
+		cmocka_unit_test(hv_16_the_message_of_a_device),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
