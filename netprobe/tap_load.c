@@ -12,8 +12,9 @@
 #include <sys/utsname.h>
 
 #include "lib/log.h"
-#include "netprobe/tap.skel.h"
 #include "netprobe/tap_internal.h"
+
+#include "netprobe/tap.skel.h" /* knows its types from the above */
 
 #define RING_BYTES    (4u * 1024 * 1024)
 #define VERDICTS_MIN  65536u
@@ -144,10 +145,10 @@ static int map_arrays(struct tap *t, struct error *err)
 
 	t->cache = map_array(s->maps.cache, sizeof(*t->cache) * TAP_CACHE_ENTRIES * t->cpus, false);
 	t->counters = map_array(s->maps.counters, sizeof(*t->counters) * t->cpus, false);
-	t->interfaces = map_array(s->maps.interfaces, sizeof(*t->interfaces) * TAP_INTERFACE_SLOTS, true);
-	t->control = map_array(s->maps.control, sizeof(*t->control), true);
+	t->interfaces = s->bss->interfaces; /* mapped by libbpf */
+	t->control = (struct tap_control *)&s->bss->control;
 	t->verdicts = map_array(s->maps.verdicts, sizeof(*t->verdicts) * verdicts(t), true);
-	if (!t->cache || !t->counters || !t->interfaces || !t->control || !t->verdicts)
+	if (!t->cache || !t->counters || !t->verdicts)
 		return error_set(err, -errno, "cannot map the tap's arrays: %s", strerror(errno));
 	return 0;
 }
@@ -245,8 +246,6 @@ void tap_unload(struct tap *t)
 	tap_ring_free(t);
 	unmap(t->cache, sizeof(*t->cache) * TAP_CACHE_ENTRIES * t->cpus);
 	unmap(t->counters, sizeof(*t->counters) * t->cpus);
-	unmap(t->interfaces, sizeof(*t->interfaces) * TAP_INTERFACE_SLOTS);
-	unmap(t->control, sizeof(*t->control));
 	unmap(t->verdicts, sizeof(*t->verdicts) * (t->verdict_mask + 1));
 	tap_bpf__destroy(t->skel);
 	t->skel = NULL;

@@ -217,6 +217,12 @@ struct tap_counters tap_sum(const struct tap *t)
 		for (size_t i = 0; i < sizeof(sum) / sizeof(__u64); i++)
 			to[i] += load(&from[i]);
 	}
+	for (size_t i = 0; i < (size_t)t->cpus * TAP_CACHE_ENTRIES; i++) {
+		for (int d = 0; d < 2; d++) {
+			sum.packets += load(&t->cache[i].packets[d]);
+			sum.bytes += load(&t->cache[i].bytes[d]);
+		}
+	}
 	return sum;
 }
 

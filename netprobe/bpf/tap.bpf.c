@@ -19,16 +19,18 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 static __always_inline struct tap_interface *watched(__u32 ifindex, __u32 *place)
 {
 	__u32 home = ifindex % TAP_INTERFACE_SLOTS;
-	struct tap_interface *in = bpf_map_lookup_elem(&interfaces, &home), *other;
+	struct tap_interface *in = &interfaces[home];
 
 	*place = home;
-	if (!in || in->ifindex == ifindex || in->probes == 0)
-		return in && in->ifindex == ifindex ? in : NULL;
+	if (in->ifindex == ifindex)
+		return in;
+	if (in->probes == 0)
+		return NULL;
 	for (__u32 i = 1; i < TAP_INTERFACE_PROBES; i++) {
 		*place = (home + i) % TAP_INTERFACE_SLOTS;
-		other = bpf_map_lookup_elem(&interfaces, place);
-		if (other && other->ifindex == ifindex)
-			return other;
+		in = &interfaces[*place];
+		if (in->ifindex == ifindex)
+			return in;
 	}
 	return NULL;
 }
@@ -39,8 +41,14 @@ static __always_inline struct tap_interface *watched_device(const struct net_dev
 }
 
 /* Frames in which no flow is. */
-static __always_inline void count_other(struct tap_counters *c, int what, __u32 bytes)
+static __noinline int count_other(int what, __u32 bytes)
 {
+	struct tap_counters *c = my_counters();
+
+	if (!c)
+		return 0;
+	c->packets++;
+	c->bytes += bytes;
 	if (what == NOT_IP) {
 		c->not_ip_packets++;
 		c->not_ip_bytes += bytes;
@@ -48,6 +56,7 @@ static __always_inline void count_other(struct tap_counters *c, int what, __u32 
 		c->malformed_packets++;
 		c->malformed_bytes += bytes;
 	}
+	return 0;
 }
 
 /* ---- tracepoints ---- */
@@ -122,18 +131,13 @@ static __always_inline void segments(const struct sk_buff *skb, enum how how, st
 
 static __always_inline int count(struct sk_buff *skb, enum how how, struct tap_interface *in, struct seen *s, struct frame *f)
 {
-	struct tap_counters *c = my_counters();
 	__u32 headers = 0, tag = tagged(skb) ? VLAN_HLEN : 0;
 	int r = NOT_COMMON;
 
-	if (!c)
-		return 0;
 	s->packets = 1;
 	s->wire_bytes += tag;
 	f->link += tag;
-	s->key.netns = own_netns;
-	s->key.ifindex = in->ifindex;
-	s->key.pad[0] = s->key.pad[1] = 0;
+	s->words[0] = FLOW_KEY_WORD(own_netns, in->ifindex);
 	if (how == BY_KFUNC) {
 		r = parse_direct(skb, s, f, &headers);
 		if (r == NOT_COMMON)
@@ -143,11 +147,8 @@ static __always_inline int count(struct sk_buff *skb, enum how how, struct tap_i
 	}
 	if (r == PARSED)
 		segments(skb, how, s, f, headers);
-	c->buffers++;
-	c->packets += s->packets;
-	c->bytes += s->wire_bytes;
 	if (r != PARSED)
-		count_other(c, r, s->wire_bytes);
+		(void)count_other(r, s->wire_bytes);
 	else if (count_in_cache(s, in))
 		return 0;
 	else if (how == BY_KFUNC)
@@ -255,7 +256,6 @@ static __noinline int filter_table(struct __sk_buff *skb, struct seen *s, struct
 SEC("socket")
 int filter(struct __sk_buff *skb)
 {
-	struct tap_counters *c = my_counters();
 	struct tap_interface *in;
 	__u32 headers = 0, type = skb->pkt_type;
 	struct seen s;
@@ -263,7 +263,7 @@ int filter(struct __sk_buff *skb)
 	int r;
 
 	in = watched(skb->ifindex, &s.place);
-	if (!in || !c || type == PACKET_LOOPBACK || ((in->flags & TAP_IF_LOOPBACK) && type != PACKET_OUTGOING))
+	if (!in || type == PACKET_LOOPBACK || ((in->flags & TAP_IF_LOOPBACK) && type != PACKET_OUTGOING))
 		return 0;
 	s.ip_at = 0;
 	f.protocol = (__be16)skb->protocol;
@@ -279,17 +279,12 @@ int filter(struct __sk_buff *skb)
 		f.link += VLAN_HLEN;
 	}
 	s.packets = 1;
-	s.key.netns = own_netns;
-	s.key.ifindex = in->ifindex;
-	s.key.pad[0] = s.key.pad[1] = 0;
+	s.words[0] = FLOW_KEY_WORD(own_netns, in->ifindex);
 	r = filter_parse(skb, &s, &f, &headers);
 	if (r == PARSED)
 		count_segments(&s, skb->gso_size, skb->gso_segs, headers);
-	c->buffers++;
-	c->packets += s.packets;
-	c->bytes += s.wire_bytes;
 	if (r != PARSED)
-		count_other(c, r, s.wire_bytes);
+		(void)count_other(r, s.wire_bytes);
 	else if (!count_in_cache(&s, in))
 		(void)filter_table(skb, &s, in);
 	return 0;

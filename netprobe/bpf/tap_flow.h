@@ -14,15 +14,18 @@ enum how { BY_KFUNC, BY_PROBE, BY_SOCKET };
 
 /* A packet, read. */
 struct seen {
-	struct flow_key key;
+	union {
+		struct flow_key key;
+		__u64 words[6];
+	};
 	__u32 wire_bytes, packets; /* of all packets that a merged one stands for */
 	__u32 ip_bytes;            /* from the IP header on */
 	__u32 ip_at;               /* where that is in the sk_buff's data */
 	__u32 payload;             /* bytes behind the header of TCP or UDP; 0 where there is nothing to classify */
 	__u32 place;               /* of the interface */
-	__u8 direction, tcp_flags;
-	__u8 syn;                  /* and not ACK */
-	__u8 pad;
+	__u32 direction, tcp_flags;
+	__u32 protocol;
+	__u32 syn;                 /* and not ACK */
 };
 
 extern int bpf_dynptr_from_skb(struct __sk_buff *skb, __u64 flags, struct bpf_dynptr *ptr) __ksym __weak;
@@ -106,7 +109,7 @@ static __always_inline void describe(struct tap_record *r, const struct seen *s,
 	r->wire_bytes = s->wire_bytes;
 	r->ip_bytes = s->ip_bytes;
 	r->cpu = (__u16)bpf_get_smp_processor_id();
-	r->direction = s->direction;
+	r->direction = (__u8)s->direction;
 }
 
 /* One record; `at` is the first byte from the IP header on. Returns how many bytes went up, or 0. */
@@ -181,7 +184,7 @@ static __always_inline void hand_up_end(const struct seen *s, struct tap_counter
 /* Whether the other end takes part. */
 static __always_inline bool answered(const struct flow_value *v, const struct seen *s)
 {
-	if (s->key.protocol != IPPROTO_TCP)
+	if (s->protocol != IPPROTO_TCP)
 		return v->seen[0] && v->seen[1];
 	return (v->tcp_flags[0] & v->tcp_flags[1] & TCP_ACK) && !(s->tcp_flags & (TCP_SYN | TCP_RST));
 }
@@ -233,6 +236,8 @@ static __always_inline void flush(struct tap_cache_entry *e, struct flow_value *
 		e->packets[i] = e->bytes[i] = 0;
 		if (n == 0)
 			continue;
+		c->packets += n;
+		c->bytes += b;
 		if (v && v->id == e->id) {
 			__u64 now = bpf_jiffies64(), ago = (__u32)now - e->seen[i];
 
@@ -312,19 +317,20 @@ static __always_inline bool wanted(struct flow_value *v, const struct seen *s, _
 /* Counts a packet in the table, hands it up if its flow is to be looked at, and has the cache know the flow. */
 static __always_inline int count_in_table(void *ctx, enum how how, struct seen *s, struct tap_interface *in)
 {
-	__u32 zero = 0, cpu = bpf_get_smp_processor_id(), epoch, inserts, budget;
+	__u32 cpu = bpf_get_smp_processor_id(), epoch, inserts, budget;
 	__u32 at = cpu << TAP_CACHE_BITS | tap_cache_slot(&s->key, cache_seed);
 	struct tap_cache_entry *e = bpf_map_lookup_elem(&cache, &at);
-	struct tap_control *control_ = bpf_map_lookup_elem(&control, &zero);
 	struct tap_counters *c = my_counters();
 	unsigned d = s->direction & 1;
 	struct flow_value *v;
 	bool in_settled, up, quiet, whole = true;
 	__u64 id;
 
-	if (!e || !c || !control_ || !in)
+	if (!e || !c || !in)
 		return 0;
-	budget = *(volatile __u32 *)&control_->budget;
+	c->packets += s->packets;
+	c->bytes += s->wire_bytes;
+	budget = control.budget;
 	epoch = *(volatile __u32 *)&in->epoch; /* before the table is looked at */
 	inserts = *(volatile __u32 *)&in->inserts;
 	if (!same_key(&e->key, &s->key))
@@ -363,7 +369,7 @@ static __always_inline int count_in_table(void *ctx, enum how how, struct seen *
 		}
 		id = n.id;
 		in_settled = false;
-		quiet = n.copied >= budget || (s->key.protocol != IPPROTO_TCP && s->key.protocol != IPPROTO_UDP);
+		quiet = n.copied >= budget || (s->protocol != IPPROTO_TCP && s->protocol != IPPROTO_UDP);
 	}
 	if (v) {
 		up = wanted(v, s, budget);
@@ -375,7 +381,7 @@ static __always_inline int count_in_table(void *ctx, enum how how, struct seen *
 		v->seen[d] = bpf_jiffies64();
 		id = v->id;
 		quiet = v->state != FLOW_CLASSIFYING || v->copied >= budget ||
-			(s->key.protocol != IPPROTO_TCP && s->key.protocol != IPPROTO_UDP);
+			(s->protocol != IPPROTO_TCP && s->protocol != IPPROTO_UDP);
 		if (!in_settled && answered(v, s) && settle(v, s)) {
 			c->settled++;
 			in_settled = true;
@@ -410,6 +416,6 @@ static __always_inline bool count_in_cache(const struct seen *s, const struct ta
 	e->packets[d] += s->packets;
 	e->bytes[d] += s->wire_bytes;
 	e->seen[d] = (__u32)bpf_jiffies64();
-	e->tcp_flags[d] |= s->tcp_flags;
+	e->tcp_flags[d] |= (__u8)s->tcp_flags;
 	return true;
 }

@@ -53,21 +53,10 @@ struct {
 	__type(value, struct tap_counters);
 } counters SEC(".maps");
 
-/* … and these it writes, except the kernel's half of an interface. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, TAP_INTERFACE_SLOTS);
-	__type(key, __u32);
-	__type(value, struct tap_interface);
-} interfaces SEC(".maps");
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct tap_control);
-} control SEC(".maps");
+/* … and these it writes, except the kernel's half of an interface. Global variables: the programs reach them without a lookup. */
+struct tap_interface interfaces[TAP_INTERFACE_SLOTS];
+volatile struct tap_control control;
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);

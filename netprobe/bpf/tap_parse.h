@@ -50,32 +50,28 @@ static __always_inline bool has_ports(__u8 protocol)
 	       protocol == IPPROTO_DCCP;
 }
 
-static __always_inline void key_ports(struct seen *s, bool high_sends, __be16 source, __be16 destination)
+static __always_inline void key_rest(struct seen *s, __u8 family, bool high_sends, __be16 source, __be16 destination)
 {
-	__u16 from = bpf_ntohs(source), to = bpf_ntohs(destination);
+	__u32 from = bpf_ntohs(source), to = bpf_ntohs(destination);
 
 	s->direction = high_sends ? FLOW_HIGH_TO_LOW : FLOW_LOW_TO_HIGH;
-	s->key.low_port = high_sends ? to : from;
-	s->key.high_port = high_sends ? from : to;
+	s->words[5] = FLOW_KEY_WORD(high_sends ? FLOW_KEY_PORTS(to, from) : FLOW_KEY_PORTS(from, to),
+				    FLOW_KEY_PROTOCOL(s->protocol, family));
 }
 
 static __always_inline void key_ipv4(struct seen *s, __be32 source, __be32 destination, __be16 from, __be16 to)
 {
 	__u32 a = bpf_ntohl(source), b = bpf_ntohl(destination);
 	bool high_sends = a > b || (a == b && bpf_ntohs(from) > bpf_ntohs(to));
-	__u64 *low = (__u64 *)s->key.low, *high = (__u64 *)s->key.high;
 
-	low[0] = high[0] = 0;
-	*(__u32 *)&s->key.low[8] = *(__u32 *)&s->key.high[8] = 0;
-	*(__be32 *)&s->key.low[12] = high_sends ? destination : source;
-	*(__be32 *)&s->key.high[12] = high_sends ? source : destination;
-	s->key.family = AF_INET;
-	key_ports(s, high_sends, from, to);
+	s->words[1] = s->words[3] = 0;
+	s->words[2] = FLOW_KEY_WORD(0, high_sends ? destination : source);
+	s->words[4] = FLOW_KEY_WORD(0, high_sends ? source : destination);
+	key_rest(s, AF_INET, high_sends, from, to);
 }
 
 static __always_inline void key_ipv6(struct seen *s, __u64 a0, __u64 a1, __u64 b0, __u64 b1, __be16 from, __be16 to)
 {
-	__u64 *low = (__u64 *)s->key.low, *high = (__u64 *)s->key.high;
 	bool high_sends;
 
 	if (a0 != b0)
@@ -84,12 +80,11 @@ static __always_inline void key_ipv6(struct seen *s, __u64 a0, __u64 a1, __u64 b
 		high_sends = bpf_be64_to_cpu(a1) > bpf_be64_to_cpu(b1);
 	else
 		high_sends = bpf_ntohs(from) > bpf_ntohs(to);
-	low[0] = high_sends ? b0 : a0;
-	low[1] = high_sends ? b1 : a1;
-	high[0] = high_sends ? a0 : b0;
-	high[1] = high_sends ? a1 : b1;
-	s->key.family = AF_INET6;
-	key_ports(s, high_sends, from, to);
+	s->words[1] = high_sends ? b0 : a0;
+	s->words[2] = high_sends ? b1 : a1;
+	s->words[3] = high_sends ? a0 : b0;
+	s->words[4] = high_sends ? a1 : b1;
+	key_rest(s, AF_INET6, high_sends, from, to);
 }
 
 /* What is behind the IP header: flags and payload. `at` is where the transport header begins, from the IP header on. Returns the
@@ -101,13 +96,13 @@ static __always_inline __u32 transport(struct seen *s, __u32 at, __u8 length, __
 	s->tcp_flags = 0;
 	s->payload = 0;
 	s->syn = 0;
-	if (s->key.protocol == IPPROTO_TCP) {
+	if (s->protocol == IPPROTO_TCP) {
 		header = (length >> 4) * 4;
 		s->tcp_flags = flags;
 		s->syn = (flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 		if (s->ip_bytes > at + header)
 			s->payload = s->ip_bytes - at - header;
-	} else if (s->key.protocol == IPPROTO_UDP) {
+	} else if (s->protocol == IPPROTO_UDP) {
 		header = UDP_HEADER;
 		if (s->ip_bytes > at + header)
 			s->payload = s->ip_bytes - at - header;
@@ -146,6 +141,7 @@ static __always_inline int parse_direct(const struct sk_buff *skb, struct seen *
 			return NOT_COMMON;
 		s->ip_bytes = bpf_ntohs(ip->total);
 		protocol = ip->protocol;
+		s->protocol = protocol;
 		if (has_ports(protocol)) {
 			l4 = bpf_rdonly_cast(data + s->ip_at + at, bpf_core_type_id_kernel(struct tcphdr));
 			from = l4->source;
@@ -163,6 +159,7 @@ static __always_inline int parse_direct(const struct sk_buff *skb, struct seen *
 		    protocol == IPPROTO_AH || protocol == IPPROTO_DSTOPTS)
 			return NOT_COMMON;
 		s->ip_bytes = IPV6_HEADER + bpf_ntohs(ip->payload);
+		s->protocol = protocol;
 		if (has_ports(protocol)) {
 			l4 = bpf_rdonly_cast(data + s->ip_at + at, bpf_core_type_id_kernel(struct tcphdr));
 			from = l4->source;
@@ -174,7 +171,6 @@ static __always_inline int parse_direct(const struct sk_buff *skb, struct seen *
 	}
 	if (s->ip_bytes < at + UDP_HEADER || s->ip_bytes > f->bytes)
 		return NOT_COMMON;
-	s->key.protocol = protocol;
 	if (protocol == IPPROTO_TCP) {
 		if (f->linear < at + 20)
 			return NOT_COMMON;
@@ -351,7 +347,7 @@ static __always_inline int parse_copy(void *ctx, enum how how, struct scratch *x
 		return MALFORMED;
 	if (x->s.ip_bytes > x->f.bytes)
 		x->s.ip_bytes = x->f.bytes;
-	x->s.key.protocol = x->protocol;
+	x->s.protocol = x->protocol;
 	x->next.words[0] = x->next.words[1] = 0;
 	left = x->s.ip_bytes < x->reach ? x->s.ip_bytes : x->reach;
 	left = left > x->at ? left - x->at : 0;

@@ -110,12 +110,12 @@ static void print_totals(void)
 {
 	struct tap_totals t = tap_totals(tap);
 
-	printf("{\"totals\": 1, \"tap\": \"%s\", \"packets\": %llu, \"bytes\": %llu, \"buffers\": %llu, \"not_ip_packets\": %llu, "
+	printf("{\"totals\": 1, \"tap\": \"%s\", \"packets\": %llu, \"bytes\": %llu, \"not_ip_packets\": %llu, "
 	       "\"not_ip_bytes\": %llu, \"malformed_packets\": %llu, \"inserted\": %llu, \"settled\": %llu, \"refused_packets\": %llu, "
 	       "\"orphan_packets\": %llu, \"fragments\": %llu, \"copied\": %llu, \"lost\": %llu, \"reused\": %llu, "
 	       "\"handed_up\": %" PRIu64 ", \"ended\": %" PRIu64 ", \"present\": %" PRIu64 ", \"evicted\": %" PRIu64
 	       ", \"denied\": %" PRIu64 ", \"table_bytes\": %" PRIu64 ", \"watched\": %zu}\n",
-	       tap_kind_name(tap_kind(tap)), t.kernel.packets, t.kernel.bytes, t.kernel.buffers, t.kernel.not_ip_packets,
+	       tap_kind_name(tap_kind(tap)), t.kernel.packets, t.kernel.bytes, t.kernel.not_ip_packets,
 	       t.kernel.not_ip_bytes, t.kernel.malformed_packets, t.kernel.inserted, t.kernel.settled, t.kernel.refused_packets,
 	       t.kernel.orphan_packets, t.kernel.fragments, t.kernel.copied, t.kernel.lost, t.kernel.reused, t.handed_up, t.ended,
 	       t.present, t.evicted, t.denied, t.table_bytes, tap_interfaces(tap));
