@@ -16,6 +16,7 @@ teardown_file() {
 
 teardown() {
 	[ -z "${client:-}" ] || kill "$client" 2>/dev/null || :
+	[ -z "${inside:-}" ] || kill -KILL "$inside" 2>/dev/null || : # the first process of a namespace ignores all else
 	[ -z "${older:-}" ] || kill "$older" 2>/dev/null || :
 	stop_netprobe
 	cat "$BATS_TEST_TMPDIR/log" 2>/dev/null || :
@@ -77,8 +78,10 @@ for name, (ip, port, protocol) in ends.items():
 	start_netprobe "$ALL"
 	begin
 	scenario many_peers
-	in_ns setpriv --reuid=12 --regid=34 --clear-groups python3 -c '
-import socket
+	in_ns python3 -c '
+import os, socket
+os.setgid(34)
+os.setuid(12)
 socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x", ("127.0.0.1", 5399))'
 	end
 	events '
@@ -122,16 +125,16 @@ assert o["processStartedAtUnixNano"] and int(o["observedAtUnixNano"]) - int(o["p
 	inner=${id//0123/fedc}
 	root=$(awk '$3 == "cgroup2" && !r { r = $2 } $3 == "cgroup" && $4 ~ /(^|,)pids(,|$)/ { r = $2 } END { print r }' /proc/mounts)
 	[ -w "$root" ] || skip "no cgroup file system that can be written to"
-	mkdir -p "$root/docker/$id/kubepods/burstable/pod1c9a2f40-3b7e-4d11-9a55-0c7d1e2f3a4b/$inner" "$root/system.slice/sr-live.service"
 	start_netprobe "$ALL"
 	begin
 	for at in "docker/$id/kubepods/burstable/pod1c9a2f40-3b7e-4d11-9a55-0c7d1e2f3a4b/$inner:5601" "docker/$id:5602" system.slice/sr-live.service:5603; do
+		mkdir -p "$root/${at%:*}"
 		# shellcheck disable=SC2016 # expanded by the inner shell
-		in_ns sh -c 'echo $$ >"$1/cgroup.procs" && exec python3 "$2" once in-a-cgroup "$3"' sh "$root/${at%:*}" \
-			"$BATS_TEST_DIRNAME/sockets.py" "${at##*:}" >/dev/null
+		sh -c 'echo $$ >"$1/cgroup.procs" && exec ip netns exec "$2" python3 "$3" once in-a-cgroup "$4"' sh "$root/${at%:*}" \
+			"$NS" "$BATS_TEST_DIRNAME/sockets.py" "${at##*:}" >/dev/null
 		until_ok 10 rmdir "$root/${at%:*}"
+		(cd "$root" && rmdir -p "$(dirname "${at%:*}")") || : # others may be in it
 	done
-	rmdir -p "$root/docker/$id/kubepods/burstable/pod1c9a2f40-3b7e-4d11-9a55-0c7d1e2f3a4b" "$root/system.slice" 2>/dev/null || :
 	end
 	told=
 	INNER=$inner ID=$id events '
