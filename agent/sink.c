@@ -200,9 +200,13 @@ static const char *to_text(const ProtobufCMessage *m, const char *type, struct j
 static void to_file(struct sink *s, const char *type, const ProtobufCMessage *m)
 {
 	_cleanup_json_ struct json_object *o = NULL;
-	size_t length = 0;
-	const char *text = to_text(m, type, &o, &length);
+	char line[4096];
+	const char *text = line;
+	int n = protojson_print(m, type, line, sizeof(line));
+	size_t length = n < 0 ? 0 : (size_t)n;
 
+	if (n < 0) /* too long for a line of ours, or with fields that only the object takes */
+		text = to_text(m, type, &o, &length);
 	if (s->used + length + 1 > FLUSH_AT)
 		sink_flush(s);
 	if (!text || append(s, text, length) < 0)

@@ -10,6 +10,7 @@
 #include "lib/caps.h"
 #include "lib/json.h"
 #include "netprobe/attribute.h"
+#include "netprobe/tap.h"
 #include "netprobe/privilege.h"
 
 #define BTF_PATH "/sys/kernel/btf/vmlinux"
@@ -112,6 +113,39 @@ static bool print_programs(struct json_object *list)
 	return true;
 }
 
+static void ignore_packet(const struct tap_packet *packet, void *userdata)
+{
+	(void)packet;
+	(void)userdata;
+}
+
+static enum tap_answer ignore_flow(const struct tap_flow *flow, enum tap_why why, void *userdata)
+{
+	(void)flow;
+	(void)why;
+	(void)userdata;
+	return TAP_KEEP;
+}
+
+/* Which tap would be taken, and its programs. */
+static bool print_tap(struct json_object *list)
+{
+	const struct tap_options options = { .budget = 1, .packet = ignore_packet, .flow = ignore_flow };
+	const char *name, *state;
+	struct error err = { .text = "" };
+	struct tap *tap;
+
+	if (tap_open(&tap, &options, &err) < 0) {
+		say(list, "tap", false, err.text);
+		return false;
+	}
+	say(list, "tap", true, tap_kind_name(tap_kind(tap)));
+	for (unsigned i = 0; tap_program(tap, i, &name, &state); i++)
+		say(list, name, true, state);
+	tap_close(tap);
+	return true;
+}
+
 bool hostcheck_print(bool json)
 {
 	_cleanup_json_ struct json_object *object = json ? json_object_new_object() : NULL;
@@ -129,6 +163,7 @@ bool hostcheck_print(bool json)
 		all = all && ok;
 	}
 	all = print_programs(list) && all;
+	all = print_tap(list) && all;
 	if (json) {
 		json_object_object_add(object, "ok", json_object_new_boolean(all));
 		json_object_object_add(object, "checks", list);

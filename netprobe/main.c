@@ -255,6 +255,8 @@ int main(int argc, char **argv)
 
 	if (parse(argc, argv, &o) < 0)
 		return EXIT_USAGE;
+	/* Loading programs takes the kernel's type information, some MiB, several times: in memory that goes back to the system. */
+	(void)mallopt(M_MMAP_THRESHOLD, 128 * 1024);
 	log_setup("serviceradar-netprobe", o.log_format, o.debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
 	if (o.check)
 		return hostcheck_print(o.json) ? EXIT_SUCCESS : EXIT_FAILED;

@@ -7,34 +7,35 @@
 #include <string.h>
 #include <time.h>
 
-#include "lib/cleanup.h"
-#include "lib/json.h"
 #include "lib/protojson.h"
 #include "netprobe/analysis.h"
 #include "netprobe/capfile.h"
 #include "netprobe/config.h"
 
 #define OUTPUT_BYTES (256u * 1024)
+#define LINE_BYTES   8192 /* more than the longest event */
 
 struct reading {
 	struct capfile *file;
 	struct analysis *analysis;
 	struct p0f_store *p0f;
 	VisibilityConfig *config;
-	bool failed; /* an event could not be made: out of memory */
+	bool failed; /* an event was too long for a line */
 };
 
 /* ---- JSON ---- */
 
 static void print_json(struct reading *r, const ProtobufCMessage *message, const char *type)
 {
-	_cleanup_json_ struct json_object *o = protojson_from_message(message);
+	char line[LINE_BYTES];
+	int n = protojson_print(message, type, line, sizeof(line) - 1);
 
-	if (!o || json_object_object_add(o, "type", json_object_new_string(type)) < 0) {
+	if (n < 0) {
 		r->failed = true;
 		return;
 	}
-	(void)puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+	line[n] = '\n';
+	(void)fwrite(line, 1, (size_t)n + 1, stdout);
 }
 
 static void json_dpi(void *userdata, const DpiEvent *event)
@@ -195,7 +196,7 @@ static int run(struct reading *r, const struct read_options *o, struct error *er
 	if (fflush(stdout) != 0 || ferror(stdout))
 		return error_set(err, -EIO, "cannot write to standard output");
 	if (e == 0 && r->failed)
-		return error_set(err, -ENOMEM, "out of memory");
+		return error_set(err, -EMSGSIZE, "an event was too long to be printed");
 	return e;
 }
 
