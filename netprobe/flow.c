@@ -10,6 +10,7 @@
 #include "netprobe/fragment.h"
 
 #define TABLE_MAX (1u << 24)
+#define MOVE_NS   INT64_C(100000000)
 
 /* Each is sorted by the time of the last packet, so that only its oldest has to be looked at. */
 enum list { LIST_CLOSING, LIST_OTHER, LIST_TCP, LISTS };
@@ -29,6 +30,7 @@ struct flow_table {
 	uint32_t unused;    /* list of used and ended ones, through `chain` */
 	uint32_t oldest[LISTS], newest[LISTS];
 	uint32_t round;
+	uint32_t last; /* the flow of the last packet, or 0: the next one is often of it, too */
 	struct fragment_table *fragments;
 	struct flow_totals totals;
 };
@@ -127,15 +129,17 @@ static uint64_t mix(uint64_t a, uint64_t b)
 	return (uint64_t)m ^ (uint64_t)(m >> 64);
 }
 
-/* Multiply and fold: every bit of key and seed reaches every bit of the result. */
+/* Multiply and fold: every bit of key and seed reaches every bit of the result. An IPv4 address is in one word. */
 static uint32_t hash_key(const struct flow_key *key, uint64_t seed)
 {
-	uint64_t w[sizeof(*key) / 8], h = seed ^ 0x9e3779b97f4a7c15u;
+	uint64_t w[sizeof(*key) / 8], h;
 
-	_Static_assert(sizeof(*key) % 8 == 0, "the key is whole words");
+	_Static_assert(sizeof(*key) == 48, "a word for namespace and interface, two for each address, one for the rest");
 	memcpy(w, key, sizeof(w));
-	for (size_t i = 0; i < sizeof(*key) / 8; i += 2)
-		h = mix(w[i] ^ h, w[i + 1] ^ 0xbf58476d1ce4e5b9u ^ seed);
+	h = mix(w[2] ^ seed ^ 0x9e3779b97f4a7c15u, w[4] ^ 0xbf58476d1ce4e5b9u);
+	if (key->family != AF_INET)
+		h = mix(w[1] ^ h, w[3] ^ 0x94d049bb133111ebu);
+	h = mix(w[5] ^ h, w[0] ^ seed ^ 0xd6e8feb86659fd93u);
 	return (uint32_t)(h ^ h >> 32);
 }
 
@@ -190,6 +194,8 @@ void flow_table_end(struct flow_table *t, struct flow *f, enum flow_end why)
 
 	t->options.ended(t->options.userdata, f, why);
 	list_remove(t, f);
+	if (t->last == f->number)
+		t->last = 0;
 	while (*link != f->number)
 		link = &flow_at(t, *link)->chain;
 	*link = f->chain;
@@ -311,13 +317,14 @@ static bool is_reuse(const struct flow *f, const struct packet *p, unsigned send
 	       !(f->side[!sender].tcp_flags & PACKET_SYN);
 }
 
-/* The flow is its list's newest now. */
+/* The flow is its list's newest now; a tenth of a second is now. */
 static void touch(struct flow_table *t, struct flow *f, enum list list)
 {
-	if (f->newer || list != f->list) {
-		list_remove(t, f);
-		list_add(t, f, list);
-	}
+	if (list == f->list && (!f->newer || f->last_ns - f->moved_ns < MOVE_NS))
+		return;
+	f->moved_ns = f->last_ns;
+	list_remove(t, f);
+	list_add(t, f, list);
 }
 
 static void count(struct flow_table *t, struct flow *f, const struct packet *p, unsigned sender)
@@ -378,8 +385,13 @@ struct flow *flow_table_packet(struct flow_table *t, const struct packet *p, con
 
 	flow_table_expire(t, p->time_ns);
 	sender = key_of(t, p, hint, &key);
-	hash = hash_key(&key, t->options.seed);
-	f = find(t, &key, hash);
+	f = flow_at(t, t->last);
+	if (f && memcmp(&f->key, &key, sizeof(key)) == 0) {
+		hash = f->hash;
+	} else {
+		hash = hash_key(&key, t->options.seed);
+		f = find(t, &key, hash);
+	}
 	if (f && f->id != id) {
 		flow_table_end(t, f, FLOW_END_EVICTED);
 		f = NULL;
@@ -389,9 +401,10 @@ struct flow *flow_table_packet(struct flow_table *t, const struct packet *p, con
 	}
 	if (!f) {
 		f = make(t, &key, hash, id);
-		f->first_ns = f->last_ns = f->reported_ns = p->time_ns;
+		f->first_ns = f->last_ns = f->reported_ns = f->moved_ns = p->time_ns;
 		f->began = (uint8_t)(sender_began(p, &key, sender) ? sender : !sender);
 	}
+	t->last = f->number;
 	count(t, f, p, sender);
 	*direction = sender ^ f->began;
 	report_interval(t, f);

@@ -35,6 +35,7 @@ struct flow_side {
 
 struct flow {
 	struct flow_key key;
+	uint32_t hash, chain, older, newer; /* the table's own */
 	uint64_t id; /* the kernel's; 0 in a file */
 	struct flow_side side[2], reported[2]; /* sent by key.low, by key.high; what a record has told of */
 	int64_t first_ns, last_ns, reported_ns; /* Unix time; the last: of the last record, or first_ns */
@@ -56,7 +57,7 @@ struct flow {
 
 	/* The table's own. */
 	uint32_t round; /* of the kernel's flows, in which this one was there */
-	uint32_t hash, chain, older, newer;
+	int64_t moved_ns; /* to the end of its list */
 	uint8_t list;
 };
 

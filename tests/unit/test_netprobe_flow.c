@@ -153,9 +153,9 @@ static void the_oldest_goes_when_the_table_is_full(void **state)
 	(void)state;
 	for (uint16_t i = 0; i < 600; i++)
 		feed(t, packet(i, 9, 5000, 1, (uint16_t)(i + 1), IPPROTO_UDP, 0), 0);
-	feed(t, packet(700, 9, 5000, 1, 1, IPPROTO_UDP, 0), 0); /* no longer the oldest */
+	feed(t, packet(S, 9, 5000, 1, 1, IPPROTO_UDP, 0), 0); /* no longer the oldest */
 	assert_int_equal(ends, 0);
-	feed(t, packet(701, 9, 5000, 1, 1000, IPPROTO_UDP, 0), 0);
+	feed(t, packet(S, 9, 5000, 1, 1000, IPPROTO_UDP, 0), 0);
 	assert_int_equal(ends, 1);
 	assert_int_equal(ended[0].why, FLOW_END_EVICTED);
 	assert_int_equal(ended[0].flow.key.low_port, 2);
