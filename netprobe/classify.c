@@ -69,7 +69,8 @@ int classifier_new(struct classifier **out, uint64_t off)
 	if (!c)
 		return -ENOMEM;
 	c->off = off;
-	c->flows = mmap(NULL, FLOWS_MAX * sizeof(*c->flows), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	c->flows = mmap(NULL, FLOWS_MAX * sizeof(*c->flows), PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (c->flows == MAP_FAILED || pool_new(&c->pool, CLASSIFY_ALL_BYTES) < 0) {
 		if (c->flows == MAP_FAILED)
 			c->flows = NULL;
@@ -200,8 +201,8 @@ static uint64_t began_with(const struct classifier *c, const struct classify_flo
 	return c->first[direction][byte];
 }
 
-static bool classify_segment(struct classifier *c, struct classify_flow *f, const struct packet *p, unsigned direction, bool last,
-			     uint64_t off, handout_fn *handout, void *userdata)
+static bool classify_segment(struct classifier *c, struct classify_flow *f, const struct packet *p, unsigned direction,
+			     bool last, uint64_t off, handout_fn *handout, void *userdata)
 {
 	struct stream *s = &f->stream[direction], *other = &f->stream[!direction];
 	unsigned units_max = POOL_UNITS - other->units;
@@ -290,8 +291,8 @@ static void keep_datagram(struct classifier *c, struct datagrams *d, struct span
 }
 
 /* Of datagrams each is looked at for itself: one that is not of a protocol does not say that the next is not. */
-static bool classify_datagram(struct classifier *c, struct classify_flow *f, const struct packet *p, unsigned direction, bool last,
-			      uint64_t off, handout_fn *handout, void *userdata)
+static bool classify_datagram(struct classifier *c, struct classify_flow *f, const struct packet *p, unsigned direction,
+			      bool last, uint64_t off, handout_fn *handout, void *userdata)
 {
 	struct datagrams *d = &f->datagrams;
 	struct dissect_earlier earlier[DISSECT_EARLIER_MAX];
@@ -321,18 +322,21 @@ static bool padding_only(const struct packet *p)
 {
 	static const uint8_t zero[6] = { 0 };
 
-	return !(p->tcp_flags & (PACKET_PSH | PACKET_FIN | PACKET_RST | PACKET_URG)) && p->payload.size <= sizeof(zero) && memcmp(p->payload.data, zero, p->payload.size) == 0;
+	return !(p->tcp_flags & (PACKET_PSH | PACKET_FIN | PACKET_RST | PACKET_URG)) && p->payload.size <= sizeof(zero) &&
+	       memcmp(p->payload.data, zero, p->payload.size) == 0;
 }
 
-struct classify_result classify_packet(struct classifier *c, struct classify_flow **flow, const struct packet *p, unsigned direction,
-				       unsigned budget, uint64_t off, handout_fn *handout, void *userdata)
+struct classify_result classify_packet(struct classifier *c, struct classify_flow **flow, const struct packet *p,
+				       unsigned direction, unsigned budget, uint64_t off, handout_fn *handout, void *userdata)
 {
 	struct classify_result result = { .state = CLASSIFY_UNKNOWN };
 	bool tcp = p->protocol == IPPROTO_TCP, syn = tcp && (p->tcp_flags & PACKET_SYN), payload, last;
 	struct classify_flow *f = *flow;
 
-	if ((!tcp && p->protocol != IPPROTO_UDP) || (f && f->tcp != tcp))
+	if ((!tcp && p->protocol != IPPROTO_UDP) || (f && f->tcp != tcp)) {
+		classify_forget(c, flow);
 		return result;
+	}
 	result.state = CLASSIFY_GOING;
 	payload = p->payload.size && !p->fragment_offset && !(tcp && padding_only(p));
 	if (p->fragment_offset || (!payload && !syn)) {
@@ -356,8 +360,8 @@ struct classify_result classify_packet(struct classifier *c, struct classify_flo
 		f->packets++;
 		last = f->packets >= budget || f->packets >= CLASSIFY_PACKETS;
 		off |= c->off;
-		result.fresh = tcp ? classify_segment(c, f, p, direction, last, off, handout, userdata) :
-				     classify_datagram(c, f, p, direction, last, off, handout, userdata);
+		result.fresh = tcp ? classify_segment(c, f, p, direction, last, off, handout, userdata)
+				   : classify_datagram(c, f, p, direction, last, off, handout, userdata);
 		if (!f->candidates || last)
 			result.state = f->protocol ? CLASSIFY_DONE : CLASSIFY_UNKNOWN;
 	}

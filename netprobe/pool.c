@@ -33,7 +33,7 @@ struct chunk {
 
 struct pool {
 	uint8_t *memory;
-	uint32_t chunks, fresh; /* chunks from `fresh` on were never used */
+	uint32_t chunks, fresh;  /* chunks from `fresh` on were never used */
 	uint32_t partial, empty; /* heads of the two lists */
 	size_t used, peak;
 	struct chunk chunk[];
@@ -46,7 +46,8 @@ int pool_new(struct pool **out, size_t bytes)
 
 	if (!p)
 		return -ENOMEM;
-	p->memory = mmap(NULL, (size_t)chunks * POOL_CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	p->memory = mmap(NULL, (size_t)chunks * POOL_CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+			 -1, 0);
 	if (p->memory == MAP_FAILED) {
 		free(p);
 		return -ENOMEM;

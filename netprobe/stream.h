@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One direction of a TCP connection, put together from its beginning: out of order, overlapping, with gaps, in bounded memory. */
+/* One direction of a TCP connection, put together from its beginning: out of order, overlapping, with gaps; in bounded
+ * memory. */
 #pragma once
 
 #include <stdbool.h>

@@ -4,7 +4,8 @@
 #include "netprobe/dissect/dissectors.h"
 #include "netprobe/dissect/text.h"
 
-static const char handshake[] = "\x13" "BitTorrent protocol";
+static const char handshake[] = "\x13"
+				"BitTorrent protocol";
 
 enum dissect_answer dissect_bittorrent(const struct dissect_input *in, struct dissect_verdict *v)
 {
@@ -123,7 +124,7 @@ static bool dht(struct span s, size_t missing)
 
 /* ---- uTP ---- */
 
-#define UTP_WINDOW_MAX (64u << 20)        /* bytes that a peer takes */
+#define UTP_WINDOW_MAX (64u << 20)         /* bytes that a peer takes */
 #define UTP_APART_MAX  (60u * 1000 * 1000) /* microseconds between two packets that are compared */
 
 struct utp {
@@ -176,7 +177,8 @@ static bool utp_pair(const struct utp *a, unsigned a_direction, const struct utp
 	if (a->type == 4 && a_direction == b_direction) /* a SYN has the id of what is received */
 		return ahead == 0 ? b->type == 4 : ahead == 1;
 	if (a_direction == b_direction)
-		return ahead == 0 && (uint16_t)(b->sequence - a->sequence) < 64 && b->time - a->time < UTP_APART_MAX && b->time != a->time;
+		return ahead == 0 && (uint16_t)(b->sequence - a->sequence) < 64 && b->time - a->time < UTP_APART_MAX &&
+		       b->time != a->time;
 	if (a->type == 4)
 		return ahead == 0 && b->acknowledged == a->sequence;
 	return (ahead == 1 || ahead == 0xffff) && (uint16_t)(b->acknowledged - a->sequence + 32) < 64;
@@ -188,7 +190,8 @@ static enum dissect_answer utp(const struct dissect_input *in, struct span s, st
 
 	if (!utp_read(s, &u))
 		return DISSECT_NO;
-	if (SPAN_STARTS(u.payload, "\x13" "BitTorrent protocol"))
+	if (SPAN_STARTS(u.payload, "\x13"
+				   "BitTorrent protocol"))
 		return dissect_yes(v, 0.99F);
 	for (unsigned i = 0; i < in->earlier_count; i++)
 		if (utp_read(in->earlier[i].bytes, &before) && utp_pair(&before, in->earlier[i].direction, &u, in->direction))

@@ -3,13 +3,13 @@
 #include "netprobe/dissect/cursor.h"
 #include "netprobe/dissect/dissectors.h"
 
-#define FIXED          236u
-#define COOKIE         0x63825363u
-#define OPTION_PAD     0u
-#define OPTION_TYPE    53u
-#define OPTION_END     255u
-#define OPTIONS_MAX    128u
-#define TYPE_MAX       18u
+#define FIXED       236u
+#define COOKIE      0x63825363u
+#define OPTION_PAD  0u
+#define OPTION_TYPE 53u
+#define OPTION_END  255u
+#define OPTIONS_MAX 128u
+#define TYPE_MAX    18u
 
 enum dissect_answer dissect_dhcp(const struct dissect_input *in, struct dissect_verdict *v)
 {

@@ -78,7 +78,8 @@ struct dissect_earlier {
 
 /* What a dissector sees of a flow. TCP: of each direction the stream from its start as far as it came without a gap (either
  * may be empty). UDP: the datagram at hand in stream[direction], and those before it as far as they were kept: none was kept
- * before a dissector asked for more. Direction 0 is from who began the flow; when its beginning was not seen, it may be either. */
+ * before a dissector asked for more. Direction 0 is from who began the flow; when its beginning was not seen, it may be
+ * either. */
 struct dissect_input {
 	struct span stream[2];
 	unsigned direction;     /* of the packet at hand, which has a payload */

@@ -5,18 +5,19 @@
 #include "netprobe/dissect/dissectors.h"
 #include "netprobe/dissect/dns_message.h"
 
-#define PORT_DNS    53u
-#define PORT_NBNS   137u
-#define PORT_MDNS   5353u
-#define PORT_LLMNR  5355u
-#define HEADER      12u
-#define OPCODE(f)   ((unsigned)(f) >> 11 & 15u)
-#define RCODE(f)    ((unsigned)(f) & 15u)
-#define RESERVED    0x0040u
+#define PORT_DNS   53u
+#define PORT_NBNS  137u
+#define PORT_MDNS  5353u
+#define PORT_LLMNR 5355u
+#define HEADER     12u
+#define OPCODE(f)  ((unsigned)(f) >> 11 & 15u)
+#define RCODE(f)   ((unsigned)(f)&15u)
+#define RESERVED   0x0040u
 
 static bool known_type(uint16_t type)
 {
-	return (type >= 1 && type <= 65) || (type >= 99 && type <= 109) || (type >= 249 && type <= 262) || type == 32768 || type == 32769;
+	return (type >= 1 && type <= 65) || (type >= 99 && type <= 109) || (type >= 249 && type <= 262) || type == 32768 ||
+	       type == 32769;
 }
 
 static bool known_class(uint16_t class)
@@ -35,7 +36,10 @@ static bool bare_header(struct span s)
 /* The certificate of a DNSCrypt server is asked for in the form of DNS on the port of DNSCrypt, which is what the flow is. */
 static bool dnscrypt_certificate(const struct dns_message *m)
 {
-	static const char name[] = "\1" "2" "\15" "dnscrypt-cert";
+	static const char name[] = "\1"
+				   "2"
+				   "\15"
+				   "dnscrypt-cert";
 
 	return m->type == 16 && span_starts(m->name, name, sizeof(name) - 1);
 }
@@ -57,8 +61,9 @@ static float judge(const struct dns_message *m, bool ok, bool port)
 			return 0.65F;
 		return !opcode && !(m->flags & RESERVED) && (m->response || !RCODE(m->flags)) && m->questions == 1 ? 0.55F : 0;
 	}
-	if (!ok || m->flags & RESERVED || opcode > 5 || m->questions != 1 || !m->printable || !m->whole || !known_type(m->type) ||
-	    !known_class(m->class) || (!m->response && (m->answers || RCODE(m->flags))) || dnscrypt_certificate(m))
+	if (!ok || m->flags & RESERVED || opcode > 5 || m->questions != 1 || !m->printable || !m->whole ||
+	    !known_type(m->type) || !known_class(m->class) || (!m->response && (m->answers || RCODE(m->flags))) ||
+	    dnscrypt_certificate(m))
 		return 0;
 	return 0.85F;
 }

@@ -8,14 +8,15 @@
 #define PORT_FTP      21u
 #define PORT_IMPLICIT 990u
 
-static const char *const commands[] = { "USER", "PASS", "FEAT", "SYST", "OPTS", "CLNT", "HOST", "AUTH", "PBSZ", "PROT", "PASV", "EPSV", "PORT",
-					"EPRT", "TYPE", "CWD", "CDUP", "PWD", "XPWD", "LIST", "NLST", "MLSD", "MLST", "RETR", "STOR", "SIZE",
-					"MDTM", "ACCT", "REST", "LANG", "STAT", "" };
+static const char *const commands[] = { "USER", "PASS", "FEAT", "SYST", "OPTS", "CLNT", "HOST", "AUTH", "PBSZ", "PROT", "PASV",
+					"EPSV", "PORT", "EPRT", "TYPE", "CWD",  "CDUP", "PWD",  "XPWD", "LIST", "NLST", "MLSD",
+					"MLST", "RETR", "STOR", "SIZE", "MDTM", "ACCT", "REST", "LANG", "STAT", "" };
 
 /* The words of servers' greetings. */
 static bool greets(struct span line)
 {
-	return (text_holds(line, "FTP") || text_holds(line, "FILEZILLA")) && !text_holds(line, "SMTP") && !text_holds(line, "MAIL");
+	return (text_holds(line, "FTP") || text_holds(line, "FILEZILLA")) && !text_holds(line, "SMTP") &&
+	       !text_holds(line, "MAIL");
 }
 
 /* A first reply that a server of FTP gives: a greeting, "wait", refusals, or the answers to a login (RFC 959 section 4.2.2). */

@@ -8,10 +8,13 @@
 #define TARGET_MAX 8192u
 
 static const char *const methods[] = {
-	"GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "CONNECT", "TRACE", "PATCH", "PROPFIND", "PROPPATCH", "MKCOL", "COPY", "MOVE",
-	"LOCK", "UNLOCK", "SEARCH", "REPORT", "SUBSCRIBE", "UNSUBSCRIBE", "NOTIFY", "CHECKOUT", "MKACTIVITY", "MERGE", "PURGE",
-	"RPC_IN_DATA", "RPC_OUT_DATA", "BITS_POST", "CCM_POST", "SSTP_DUPLEX_POST", "LINK", "UNLINK", "BIND", "ACL", "MKCALENDAR",
-	"VERSION-CONTROL", "SOURCE", "QUERY", "RDG_IN_DATA", "RDG_OUT_DATA",
+	"GET",       "POST",        "HEAD",         "PUT",          "DELETE",     "OPTIONS",
+	"CONNECT",   "TRACE",       "PATCH",        "PROPFIND",     "PROPPATCH",  "MKCOL",
+	"COPY",      "MOVE",        "LOCK",         "UNLOCK",       "SEARCH",     "REPORT",
+	"SUBSCRIBE", "UNSUBSCRIBE", "NOTIFY",       "CHECKOUT",     "MKACTIVITY", "MERGE",
+	"PURGE",     "RPC_IN_DATA", "RPC_OUT_DATA", "BITS_POST",    "CCM_POST",   "SSTP_DUPLEX_POST",
+	"LINK",      "UNLINK",      "BIND",         "ACL",          "MKCALENDAR", "VERSION-CONTROL",
+	"SOURCE",    "QUERY",       "RDG_IN_DATA",  "RDG_OUT_DATA",
 };
 
 /* The length of the method at the front, 0 when there is none, METHOD_MAX when it can become one. */
@@ -26,7 +29,8 @@ static size_t method(struct span s)
 	for (unsigned i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
 		size_t length = strlen(methods[i]);
 
-		if (n < s.size ? length == n && memcmp(methods[i], s.data, n) == 0 : length >= n && memcmp(methods[i], s.data, n) == 0)
+		if (n < s.size ? length == n && memcmp(methods[i], s.data, n) == 0
+			       : length >= n && memcmp(methods[i], s.data, n) == 0)
 			return n < s.size ? n : METHOD_MAX;
 	}
 	return 0;
@@ -91,8 +95,9 @@ static enum dissect_answer response(struct span s)
 		return a;
 	if (s.size < 12)
 		return DISSECT_MORE;
-	return s.data[8] == ' ' && s.data[9] >= '1' && s.data[9] <= '9' && text_digit(s.data[10]) && text_digit(s.data[11]) ? DISSECT_YES :
-															      DISSECT_NO;
+	return s.data[8] == ' ' && s.data[9] >= '1' && s.data[9] <= '9' && text_digit(s.data[10]) && text_digit(s.data[11])
+		       ? DISSECT_YES
+		       : DISSECT_NO;
 }
 
 enum dissect_answer dissect_http(const struct dissect_input *in, struct dissect_verdict *v)

@@ -3,8 +3,8 @@
 #include "netprobe/dissect/ber.h"
 #include "netprobe/dissect/dissectors.h"
 
-#define APPLICATION  0x60u
-#define MESSAGE_MAX  (1u << 20)
+#define APPLICATION 0x60u
+#define MESSAGE_MAX (1u << 20)
 
 /* The application tag is the message's type, which is said again inside. */
 static bool message(struct span s, size_t missing)
@@ -54,7 +54,8 @@ enum dissect_answer dissect_kerberos_tcp(const struct dissect_input *in, struct 
 		if (!in->stream[d].size)
 			continue;
 		if (c.failed || c.left < 40) {
-			more |= c.failed || (length > 40 && length < MESSAGE_MAX && (!c.left || (c.at[0] & 0xe0) == APPLICATION));
+			more |= c.failed ||
+				(length > 40 && length < MESSAGE_MAX && (!c.left || (c.at[0] & 0xe0) == APPLICATION));
 			continue;
 		}
 		if (length >= MESSAGE_MAX)

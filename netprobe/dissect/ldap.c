@@ -32,8 +32,8 @@ static bool operation(uint8_t tag, struct span body)
 
 	switch (tag) {
 	case BIND_REQUEST:
-		return ber_integer(&c, BER_INTEGER, &value) && (value == 2 || value == 3) && ber_whole(&c, BER_OCTETS, &e) && ber_next(&c, &e) &&
-		       (e.tag == 0x80 || e.tag == 0xa3 || (e.tag >= 0x89 && e.tag <= 0x8b));
+		return ber_integer(&c, BER_INTEGER, &value) && (value == 2 || value == 3) && ber_whole(&c, BER_OCTETS, &e) &&
+		       ber_next(&c, &e) && (e.tag == 0x80 || e.tag == 0xa3 || (e.tag >= 0x89 && e.tag <= 0x8b));
 	case SEARCH_REQUEST:
 		return ber_whole(&c, BER_OCTETS, &e) && ber_integer(&c, BER_ENUM, &value) && value >= 0 && value <= 3 &&
 		       ber_integer(&c, BER_ENUM, &value) && value >= 0 && value <= 3;

@@ -11,10 +11,11 @@
 #define OPCODE_MAX      0x49u
 #define KEY_MAX         250u
 
-static const char *const with_key[] = { "get", "gets", "set", "add", "replace", "append", "prepend", "cas", "delete", "incr", "decr", "touch", "gat",
-					"gats", "mg", "ms", "md", "ma", "me" };
-static const char *const replies[] = { "VALUE ", "STAT ", "STORED\r\n", "NOT_STORED\r\n", "END\r\n", "VERSION ", "DELETED\r\n", "NOT_FOUND\r\n",
-				       "EXISTS\r\n", "TOUCHED\r\n", "RESET\r\n", "SERVER_ERROR ", "HD\r\n", "EN\r\n", "VA " };
+static const char *const with_key[] = { "get",  "gets",  "set", "add",  "replace", "append", "prepend", "cas", "delete", "incr",
+					"decr", "touch", "gat", "gats", "mg",      "ms",     "md",      "ma",  "me" };
+static const char *const replies[] = { "VALUE ",    "STAT ",         "STORED\r\n",    "NOT_STORED\r\n", "END\r\n",
+				       "VERSION ",  "DELETED\r\n",   "NOT_FOUND\r\n", "EXISTS\r\n",     "TOUCHED\r\n",
+				       "RESET\r\n", "SERVER_ERROR ", "HD\r\n",        "EN\r\n",         "VA " };
 
 /* Numbers in a row, separated by blanks. */
 static unsigned numbers(struct span line)
@@ -48,7 +49,8 @@ static bool request(struct span s, bool *sure)
 	for (word = 0; word < line.size && line.data[word] != ' '; word++)
 		;
 	if (word == line.size)
-		return (line.size == 5 && memcmp(line.data, "stats", 5) == 0) || (line.size == 7 && memcmp(line.data, "version", 7) == 0);
+		return (line.size == 5 && memcmp(line.data, "stats", 5) == 0) ||
+		       (line.size == 7 && memcmp(line.data, "version", 7) == 0);
 	if (SPAN_STARTS(line, "stats "))
 		return true;
 	for (key = word + 1; key < line.size && line.data[key] != ' '; key++)
@@ -82,9 +84,9 @@ static bool binary(struct span s)
 	uint32_t body = cursor_be32(&c);
 
 	cursor_skip(&c, BINARY_HEADER - 12);
-	return !c.failed && (magic == BINARY_REQUEST || magic == BINARY_RESPONSE) && opcode <= OPCODE_MAX && key <= KEY_MAX && extras <= 32 &&
-	       !type && (magic == BINARY_REQUEST || status <= 0x86) && body >= (uint32_t)key + extras && body < 1u << 26 && (key || !body || extras ||
-	       magic == BINARY_RESPONSE);
+	return !c.failed && (magic == BINARY_REQUEST || magic == BINARY_RESPONSE) && opcode <= OPCODE_MAX && key <= KEY_MAX &&
+	       extras <= 32 && !type && (magic == BINARY_REQUEST || status <= 0x86) && body >= (uint32_t)key + extras &&
+	       body < 1u << 26 && (key || !body || extras || magic == BINARY_RESPONSE);
 }
 
 enum dissect_answer dissect_memcached(const struct dissect_input *in, struct dissect_verdict *v)
@@ -98,12 +100,11 @@ enum dissect_answer dissect_memcached(const struct dissect_input *in, struct dis
 		if (!s.size)
 			continue;
 		if (s.data[0] == BINARY_REQUEST || s.data[0] == BINARY_RESPONSE) {
-			if (s.size < BINARY_HEADER)
-				more = true;
-			else if (binary(s) && (port || (in->stream[!d].size && binary(in->stream[!d]))))
+			bool part = s.size < BINARY_HEADER;
+
+			if (!part && binary(s) && (port || (in->stream[!d].size && binary(in->stream[!d]))))
 				return dissect_yes(v, 0.9F);
-			else if (binary(s))
-				more = true;
+			more |= part || binary(s);
 			continue;
 		}
 		if (request(s, &sure)) {

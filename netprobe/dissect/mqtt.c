@@ -8,8 +8,23 @@
 #define PACKETS_MAX   8u
 #define REMAINING_MAX (1u << 20)
 
-enum { CONNECT = 1, CONNACK, PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP, SUBSCRIBE, SUBACK, UNSUBSCRIBE, UNSUBACK, PINGREQ, PINGRESP, DISCONNECT,
-       AUTH };
+enum {
+	CONNECT = 1,
+	CONNACK,
+	PUBLISH,
+	PUBACK,
+	PUBREC,
+	PUBREL,
+	PUBCOMP,
+	SUBSCRIBE,
+	SUBACK,
+	UNSUBSCRIBE,
+	UNSUBACK,
+	PINGREQ,
+	PINGRESP,
+	DISCONNECT,
+	AUTH
+};
 
 /* Section 1.5.5: up to four bytes of seven bits. False when it is none or not there. */
 static bool remaining_length(struct cursor *c, uint32_t *length)
@@ -64,7 +79,8 @@ static bool packet_fits(uint8_t first, uint32_t length, struct span body)
 
 	switch (first >> 4) {
 	case CONNACK:
-		return !flags && length >= 2 && length < 1024 && body.size >= 2 && body.data[0] <= 1 && (length > 2 || body.data[1] <= 5);
+		return !flags && length >= 2 && length < 1024 && body.size >= 2 && body.data[0] <= 1 &&
+		       (length > 2 || body.data[1] <= 5);
 	case PUBLISH:
 		return (flags & 6) != 6 && length >= 3 && topic(cursor_span(&c, cursor_be16(&c))) && !c.failed;
 	case PUBACK:
@@ -138,7 +154,8 @@ enum dissect_answer dissect_mqtt(const struct dissect_input *in, struct dissect_
 	}
 	for (unsigned d = 0; d < 2; d++) {
 		/* Questions with their answers on the other side. */
-		if ((kinds[d] & KIND(PINGREQ) && kinds[!d] & KIND(PINGRESP)) || (kinds[d] & KIND(SUBSCRIBE) && kinds[!d] & KIND(SUBACK)) ||
+		if ((kinds[d] & KIND(PINGREQ) && kinds[!d] & KIND(PINGRESP)) ||
+		    (kinds[d] & KIND(SUBSCRIBE) && kinds[!d] & KIND(SUBACK)) ||
 		    (kinds[d] & KIND(PUBLISH) && kinds[!d] & KIND(PUBACK)))
 			return dissect_yes(v, port ? 0.9F : 0.75F);
 	}

@@ -26,8 +26,10 @@ static enum dissect_answer greeting(struct span s, bool port, float *confidence)
 		uint16_t code = cursor_le16(&c);
 
 		*confidence = 0.8F;
-		return port && code >= 1000 && code < 5000 && c.left && text_all_plain((struct span){ c.at, c.left < 16 ? c.left : 16 }) ?
-			       DISSECT_YES : DISSECT_NO;
+		return port && code >= 1000 && code < 5000 && c.left &&
+				       text_all_plain((struct span){ c.at, c.left < 16 ? c.left : 16 })
+			       ? DISSECT_YES
+			       : DISSECT_NO;
 	}
 	if (protocol != PROTOCOL_10)
 		return DISSECT_NO;
@@ -48,7 +50,7 @@ static enum dissect_answer greeting(struct span s, bool port, float *confidence)
 /* The client's answer asks for TLS. */
 static bool wants_tls(struct span s)
 {
-	return s.size >= 6 && s.data[3] == 1 && s.data[5] << 8 & CAPABILITY_SSL && s.data[0] == 32;
+	return s.size >= 6 && s.data[3] == 1 && (uint32_t)s.data[5] << 8 & CAPABILITY_SSL && s.data[0] == 32;
 }
 
 enum dissect_answer dissect_mysql(const struct dissect_input *in, struct dissect_verdict *v)

@@ -4,12 +4,12 @@
 #include "netprobe/dissect/dissectors.h"
 #include "netprobe/dissect/dns_message.h"
 
-#define PORT_NAMES      137u
-#define PORT_DATAGRAMS  138u
-#define PORT_SESSIONS   139u
-#define NAME_BYTES      32u /* half a byte in each: 'A' to 'P' (RFC 1001 section 14.1) */
-#define DIRECT_UNIQUE   0x10u
-#define QUERY_NEGATIVE  0x16u
+#define PORT_NAMES     137u
+#define PORT_DATAGRAMS 138u
+#define PORT_SESSIONS  139u
+#define NAME_BYTES     32u /* half a byte in each: 'A' to 'P' (RFC 1001 section 14.1) */
+#define DIRECT_UNIQUE  0x10u
+#define QUERY_NEGATIVE 0x16u
 
 static bool encoded_name(struct cursor *c)
 {

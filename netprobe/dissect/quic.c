@@ -12,15 +12,15 @@
 /* Google's Q046 and Q048: a long form with one byte for both lengths of connection ids, and no length of the packet. */
 static bool google_long(struct span s)
 {
-	return s.size > 30 && s.data[0] & 0x80 && SPAN_STARTS(span_from(s, 1), "Q04") && s.data[4] >= '4' &&
-	       s.data[4] <= '9' && (s.data[5] == 0x50 || s.data[5] == 0x05 || s.data[5] == 0x55);
+	return s.size > 30 && s.data[0] & 0x80 && SPAN_STARTS(span_from(s, 1), "Q04") && s.data[4] >= '4' && s.data[4] <= '9' &&
+	       (s.data[5] == 0x50 || s.data[5] == 0x05 || s.data[5] == 0x55);
 }
 
 /* Google's Q0nn to Q043: flags with a version, a connection id of eight bytes, the version, the packet's number. */
 static bool google_public(struct span s)
 {
-	return s.size > 30 && (s.data[0] & 0x8b) == 0x09 && s.data[9] == 'Q' && s.data[10] == '0' && (s.data[11] == '2' ||
-	       s.data[11] == '3' || s.data[11] == '4') && s.data[12] >= '0' && s.data[12] <= '9';
+	return s.size > 30 && (s.data[0] & 0x8b) == 0x09 && s.data[9] == 'Q' && s.data[10] == '0' &&
+	       (s.data[11] == '2' || s.data[11] == '3' || s.data[11] == '4') && s.data[12] >= '0' && s.data[12] <= '9';
 }
 
 /* Google's version negotiation: the same header with other versions behind, and no packet number. */
@@ -63,8 +63,9 @@ static enum dissect_answer long_form(const struct dissect_input *in, struct span
 	v->more = !(*in->handed & 1u << HANDOUT_CLIENT_HELLO_QUIC);
 	/* A reserved version says nothing by itself: what else is there has to fit. */
 	if ((first.version & 0x0f0f0f0f) == 0x0a0a0a0a)
-		return first.kind == QUIC_INITIAL && s.size + in->missing >= INITIAL_DATAGRAM && first.dcid.size >= 8 ?
-			       dissect_yes(v, 0.85F) : DISSECT_NO;
+		return first.kind == QUIC_INITIAL && s.size + in->missing >= INITIAL_DATAGRAM && first.dcid.size >= 8
+			       ? dissect_yes(v, 0.85F)
+			       : DISSECT_NO;
 	return dissect_yes(v, 0.88F);
 }
 

@@ -76,7 +76,7 @@ static void frames(struct hello *h, struct span plain, uint64_t crypto)
 }
 
 /* Keys are those of the version, then of others that look the same. */
-static bool open(const struct quic_packet *p, struct span dcid, struct span *plain)
+static bool open_packet(const struct quic_packet *p, struct span dcid, struct span *plain)
 {
 	static const enum quic_keys drafts[] = { QUIC_KEYS_DRAFT_29, QUIC_KEYS_DRAFT_23, QUIC_KEYS_DRAFT_22, QUIC_KEYS_V1 };
 
@@ -101,7 +101,7 @@ static void datagram(struct hello *h, struct span bytes, struct span *first)
 
 		if (p.kind != QUIC_INITIAL)
 			continue;
-		if (!open(&p, p.dcid, &plain) && (!first->data || !open(&p, *first, &plain)))
+		if (!open_packet(&p, p.dcid, &plain) && (!first->data || !open_packet(&p, *first, &plain)))
 			continue;
 		if (!first->data)
 			*first = p.dcid;
@@ -129,6 +129,7 @@ enum quic_hello quic_hello(const struct dissect_input *in)
 	h.size = 0;
 	h.opened = false;
 	memset(h.have, 0, sizeof(h.have));
+	memset(h.bytes, 0, HEADER);
 	for (unsigned i = 0; i < in->earlier_count; i++)
 		if (in->earlier[i].direction == in->direction)
 			datagram(&h, in->earlier[i].bytes, &first);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "netprobe/dissect/quic_packet.h"
 
-#define V1         0x00000001u
-#define V2         0x6b3343cfu
-#define V2_DRAFT   0x709a50c4u
-#define DRAFT(n)   (0xff000000u + (n))
-#define MVFST      0xfaceb000u
+#define V1          0x00000001u
+#define V2          0x6b3343cfu
+#define V2_DRAFT    0x709a50c4u
+#define DRAFT(n)    (0xff000000u + (n))
+#define MVFST       0xfaceb000u
 #define GOOGLE_Q(n) (0x51303030u + ((n) / 10 << 8) + (n) % 10) /* "Q0nn" */
 #define GOOGLE_T(n) (0x54303030u + ((n) / 10 << 8) + (n) % 10) /* "T0nn" */
 

@@ -5,19 +5,20 @@
 #include "netprobe/dissect/text.h"
 #include "netprobe/dissect/tls_hello.h"
 
-#define PORT_RDP       3389u
-#define TPKT           3u
-#define CR             0xe0u /* connection request */
-#define CC             0xd0u /* connection confirm */
-#define X224_FIXED     6u
-#define NEGOTIATION    8u
-#define MTU_MIN        1132u
-#define MTU_MAX        1232u
+#define PORT_RDP    3389u
+#define TPKT        3u
+#define CR          0xe0u /* connection request */
+#define CC          0xd0u /* connection confirm */
+#define X224_FIXED  6u
+#define NEGOTIATION 8u
+#define MTU_MIN     1132u
+#define MTU_MAX     1232u
 
 /* Type, flags, length, protocols or failure code. */
 static bool negotiation(struct span s, bool request)
 {
-	return s.size >= NEGOTIATION && (request ? s.data[0] == 1 : s.data[0] == 2 || s.data[0] == 3) && s.data[2] == NEGOTIATION && !s.data[3];
+	return s.size >= NEGOTIATION && (request ? s.data[0] == 1 : s.data[0] == 2 || s.data[0] == 3) &&
+	       s.data[2] == NEGOTIATION && !s.data[3];
 }
 
 static enum dissect_answer x224(struct span s, bool port, float *confidence)
@@ -81,8 +82,8 @@ enum dissect_answer dissect_rdp_udp(const struct dissect_input *in, struct disse
 	cursor_skip(&c, 4);
 	up = cursor_be16(&c);
 	down = cursor_be16(&c);
-	if (c.failed || acknowledged != UINT32_MAX || !(flags & 1) || flags & 0x0004 || up < MTU_MIN || up > MTU_MAX || down < MTU_MIN ||
-	    down > MTU_MAX || s.size + in->missing < MTU_MIN)
+	if (c.failed || acknowledged != UINT32_MAX || !(flags & 1) || flags & 0x0004 || up < MTU_MIN || up > MTU_MAX ||
+	    down < MTU_MIN || down > MTU_MAX || s.size + in->missing < MTU_MIN)
 		return DISSECT_NO;
 	return dissect_yes(v, dissect_port(in, PORT_RDP) ? 0.97F : 0.88F);
 }

@@ -7,7 +7,8 @@
 #define ITEMS_MAX  (1u << 20)
 #define INLINE_MAX 64u
 
-static const char *const inline_commands[] = { "PING", "INFO", "AUTH", "SELECT", "GET", "SET", "HELLO", "KEYS", "ECHO", "CONFIG", "COMMAND", "" };
+static const char *const inline_commands[] = { "PING",  "INFO", "AUTH", "SELECT", "GET",     "SET",
+					       "HELLO", "KEYS", "ECHO", "CONFIG", "COMMAND", "" };
 
 /* A marker, a number, CRLF. */
 static bool number(struct cursor *c, uint8_t marker, uint32_t *value)
@@ -40,8 +41,8 @@ static enum dissect_answer request(struct span s)
 	if (c.failed)
 		return DISSECT_MORE;
 	for (size_t i = 0; i < command.size; i++)
-		if (!text_letter(command.data[i]) && command.data[i] != '.' && command.data[i] != '_' && command.data[i] != '-' &&
-		    !(i && text_digit(command.data[i])))
+		if (!text_letter(command.data[i]) && command.data[i] != '.' && command.data[i] != '_' &&
+		    command.data[i] != '-' && !(i && text_digit(command.data[i])))
 			return DISSECT_NO;
 	return DISSECT_YES;
 }

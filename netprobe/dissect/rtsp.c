@@ -3,8 +3,9 @@
 #include "netprobe/dissect/dissectors.h"
 #include "netprobe/dissect/sip_line.h"
 
-static const char *const methods[] = { "OPTIONS", "DESCRIBE", "ANNOUNCE", "SETUP", "PLAY", "PAUSE", "TEARDOWN", "GET_PARAMETER", "SET_PARAMETER",
-				       "REDIRECT", "RECORD", "PLAY_NOTIFY", "" };
+static const char *const methods[] = { "OPTIONS",  "DESCRIBE",      "ANNOUNCE",      "SETUP",    "PLAY",   "PAUSE",
+				       "TEARDOWN", "GET_PARAMETER", "SET_PARAMETER", "REDIRECT", "RECORD", "PLAY_NOTIFY",
+				       "" };
 static const char *const versions[] = { "RTSP/1.0", "RTSP/2.0" };
 
 enum dissect_answer dissect_rtsp(const struct dissect_input *in, struct dissect_verdict *v)

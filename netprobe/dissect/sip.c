@@ -3,8 +3,8 @@
 #include "netprobe/dissect/dissectors.h"
 #include "netprobe/dissect/sip_line.h"
 
-static const char *const methods[] = { "INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "REGISTER", "PRACK", "SUBSCRIBE", "NOTIFY", "PUBLISH", "INFO",
-				       "REFER", "MESSAGE", "UPDATE", "" };
+static const char *const methods[] = { "INVITE", "ACK",     "BYE",  "CANCEL", "OPTIONS", "REGISTER", "PRACK", "SUBSCRIBE",
+				       "NOTIFY", "PUBLISH", "INFO", "REFER",  "MESSAGE", "UPDATE",   "" };
 
 /* A method and the scheme behind it are SIP's, whatever became of the rest of the line. */
 static bool scheme(struct span s)
@@ -31,8 +31,10 @@ static enum start_line judge(struct span s)
 	a = start_line(s, "SIP/2.0", methods, &target);
 	if (a != START_LINE_REQUEST)
 		return a;
-	return text_starts(target, "SIP:") || text_starts(target, "SIPS:") || text_starts(target, "TEL:") || text_starts(target, "URN:") ?
-		       START_LINE_REQUEST : START_LINE_NO;
+	return text_starts(target, "SIP:") || text_starts(target, "SIPS:") || text_starts(target, "TEL:") ||
+			       text_starts(target, "URN:")
+		       ? START_LINE_REQUEST
+		       : START_LINE_NO;
 }
 
 enum dissect_answer dissect_sip_udp(const struct dissect_input *in, struct dissect_verdict *v)

@@ -18,13 +18,16 @@ static inline enum start_line start_line(struct span s, const char *version, con
 	if (s.size && memcmp(s.data, version, s.size < n ? s.size : n) == 0) {
 		if (s.size < n + 4)
 			return START_LINE_MORE;
-		return s.data[n] == ' ' && s.data[n + 1] >= '1' && s.data[n + 1] <= '6' && text_digit(s.data[n + 2]) && text_digit(s.data[n + 3]) ?
-			       START_LINE_RESPONSE : START_LINE_NO;
+		return s.data[n] == ' ' && s.data[n + 1] >= '1' && s.data[n + 1] <= '6' && text_digit(s.data[n + 2]) &&
+				       text_digit(s.data[n + 3])
+			       ? START_LINE_RESPONSE
+			       : START_LINE_NO;
 	}
 	for (method = 0; method < s.size && method < 20 && (text_upper(s.data[method]) || s.data[method] == '_'); method++)
 		;
 	for (; **methods && !known; methods++)
-		known = strlen(*methods) >= method && memcmp(*methods, s.data, method) == 0 && (method == s.size || strlen(*methods) == method);
+		known = strlen(*methods) >= method && memcmp(*methods, s.data, method) == 0 &&
+			(method == s.size || strlen(*methods) == method);
 	if (!known || (method < s.size && s.data[method] != ' '))
 		return START_LINE_NO;
 	line = text_line(s, &whole);

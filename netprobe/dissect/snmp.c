@@ -38,7 +38,8 @@ enum dissect_answer dissect_snmp(const struct dissect_input *in, struct dissect_
 		return DISSECT_NO;
 	if (version == 3)
 		return global_data(&inner) ? dissect_yes(v, port ? 0.98F : 0.9F) : DISSECT_NO;
-	if (!ber_whole(&inner, BER_OCTETS, &e) || e.body.size > COMMUNITY_MAX || !ber_next(&inner, &e) || e.tag < PDU_FIRST || e.tag > PDU_LAST)
+	if (!ber_whole(&inner, BER_OCTETS, &e) || e.body.size > COMMUNITY_MAX || !ber_next(&inner, &e) || e.tag < PDU_FIRST ||
+	    e.tag > PDU_LAST)
 		return DISSECT_NO;
 	return dissect_yes(v, port ? 0.98F : 0.9F);
 }

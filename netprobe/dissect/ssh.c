@@ -4,9 +4,9 @@
 #include "netprobe/dissect/dissectors.h"
 #include "netprobe/dissect/text.h"
 
-#define BANNER_MAX  255u
-#define PACKET_MAX  35000u
-#define KEXINIT     20u
+#define BANNER_MAX 255u
+#define PACKET_MAX 35000u
+#define KEXINIT    20u
 
 enum part { PART_NO, PART_MORE, PART_DONE };
 

@@ -3,9 +3,9 @@
 #include "netprobe/dissect/cursor.h"
 #include "netprobe/dissect/dissectors.h"
 
-#define HEADER        20u
-#define COOKIE        0x2112a442u
-#define ATTRIBUTES    32u
+#define HEADER     20u
+#define COOKIE     0x2112a442u
+#define ATTRIBUTES 32u
 
 static bool port_of_stun(const struct dissect_input *in)
 {

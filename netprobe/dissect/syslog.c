@@ -30,8 +30,8 @@ static bool has_time(struct span s)
 				return true;
 	if (s.size >= 4 && s.data[0] == '1' && s.data[1] == ' ' && s.data[2] == '-' && s.data[3] == ' ')
 		return true;
-	return s.size >= 14 && s.data[0] == '1' && s.data[1] == ' ' && text_digit(s.data[2]) && text_digit(s.data[5]) && s.data[6] == '-' &&
-	       s.data[9] == '-' && s.data[12] == 'T';
+	return s.size >= 14 && s.data[0] == '1' && s.data[1] == ' ' && text_digit(s.data[2]) && text_digit(s.data[5]) &&
+	       s.data[6] == '-' && s.data[9] == '-' && s.data[12] == 'T';
 }
 
 static enum dissect_answer judge(const struct dissect_input *in, struct span s, struct dissect_verdict *v)

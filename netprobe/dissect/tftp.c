@@ -58,8 +58,9 @@ static bool options(struct cursor c)
 /* DATA and its acknowledgement, in either order of coming. */
 static bool pair(struct span data, struct span acknowledgement)
 {
-	return acknowledgement.size == 4 && acknowledgement.data[1] == ACKNOWLEDGEMENT && !acknowledgement.data[0] && data.size >= 4 &&
-	       data.size <= BLOCK_BYTES + 4 && data.data[1] == DATA && !data.data[0] && memcmp(data.data + 2, acknowledgement.data + 2, 2) == 0;
+	return acknowledgement.size == 4 && acknowledgement.data[1] == ACKNOWLEDGEMENT && !acknowledgement.data[0] &&
+	       data.size >= 4 && data.size <= BLOCK_BYTES + 4 && data.data[1] == DATA && !data.data[0] &&
+	       memcmp(data.data + 2, acknowledgement.data + 2, 2) == 0;
 }
 
 enum dissect_answer dissect_tftp(const struct dissect_input *in, struct dissect_verdict *v)
@@ -80,7 +81,8 @@ enum dissect_answer dissect_tftp(const struct dissect_input *in, struct dissect_
 		if (c.failed || block > 1 || (operation == DATA ? s.size > BLOCK_BYTES + 4 : s.size != 4))
 			return DISSECT_NO;
 		for (unsigned i = 0; i < in->earlier_count; i++)
-			if (in->earlier[i].direction != in->direction && (pair(in->earlier[i].bytes, s) || pair(s, in->earlier[i].bytes)))
+			if (in->earlier[i].direction != in->direction &&
+			    (pair(in->earlier[i].bytes, s) || pair(s, in->earlier[i].bytes)))
 				return dissect_yes(v, 0.85F);
 		return DISSECT_MORE;
 	default:

@@ -26,8 +26,8 @@ static bool record_header(struct cursor *c, struct record *r)
 	r->type = cursor_u8(c);
 	r->version = cursor_be16(c);
 	r->length = cursor_be16(c);
-	return !c->failed && r->type >= CHANGE_CIPHER_SPEC && r->type <= HEARTBEAT && r->version >= 0x0300 && r->version <= 0x0304 &&
-	       r->length && r->length <= RECORD_MAX;
+	return !c->failed && r->type >= CHANGE_CIPHER_SPEC && r->type <= HEARTBEAT && r->version >= 0x0300 &&
+	       r->version <= 0x0304 && r->length && r->length <= RECORD_MAX;
 }
 
 enum hello { HELLO_NO, HELLO_PART, HELLO_WHOLE };
@@ -48,7 +48,8 @@ static enum hello client_hello(struct span s, uint8_t copy[HELLO_MAX], struct sp
 			return HELLO_NO;
 		if (i == 0 && r.length >= 6 && c.left >= 6) {
 			length = (size_t)c.at[1] << 16 | (size_t)c.at[2] << 8 | c.at[3];
-			if (c.at[0] != CLIENT_HELLO || length < 38 || length > HELLO_MAX - HANDSHAKE_HEADER || c.at[4] != 3 || c.at[5] > 4)
+			if (c.at[0] != CLIENT_HELLO || length < 38 || length > HELLO_MAX - HANDSHAKE_HEADER || c.at[4] != 3 ||
+			    c.at[5] > 4)
 				return HELLO_NO;
 			if (c.left >= HANDSHAKE_HEADER + length && r.length >= HANDSHAKE_HEADER + length) {
 				*body = (struct span){ c.at + HANDSHAKE_HEADER, length };
@@ -86,8 +87,9 @@ static bool ssl2_hello(struct span s)
 	ciphers = cursor_be16(&c);
 	session = cursor_be16(&c);
 	challenge = cursor_be16(&c);
-	return !c.failed && length & 0x8000 && type == CLIENT_HELLO && (version == 0x0002 || (version >= 0x0300 && version <= 0x0303)) &&
-	       ciphers && ciphers % 3 == 0 && (session == 0 || session == 16) && challenge >= 16 && challenge <= 32 &&
+	return !c.failed && length & 0x8000 && type == CLIENT_HELLO &&
+	       (version == 0x0002 || (version >= 0x0300 && version <= 0x0303)) && ciphers && ciphers % 3 == 0 &&
+	       (session == 0 || session == 16) && challenge >= 16 && challenge <= 32 &&
 	       (length & 0x7fff) == 9 + ciphers + session + challenge;
 }
 
@@ -138,11 +140,14 @@ static enum dissect_answer other_record(const struct dissect_input *in, struct s
 	unsigned n;
 
 	if (s.size < RECORD_HEADER)
-		return s.data[0] >= CHANGE_CIPHER_SPEC && s.data[0] <= HEARTBEAT && (s.size < 2 || s.data[1] == 3) ? DISSECT_MORE : DISSECT_NO;
+		return s.data[0] >= CHANGE_CIPHER_SPEC && s.data[0] <= HEARTBEAT && (s.size < 2 || s.data[1] == 3)
+			       ? DISSECT_MORE
+			       : DISSECT_NO;
 	n = records(s, &exact, &first);
 	if (!n)
 		return DISSECT_NO;
-	if (first.type == HANDSHAKE && s.size >= 11 && s.data[5] == SERVER_HELLO && s.data[6] == 0 && s.data[9] == 3 && s.data[10] <= 4)
+	if (first.type == HANDSHAKE && s.size >= 11 && s.data[5] == SERVER_HELLO && s.data[6] == 0 && s.data[9] == 3 &&
+	    s.data[10] <= 4)
 		return dissect_yes(v, 0.96F);
 	if (n >= 3 || (n == 2 && exact))
 		return dissect_yes(v, 0.88F);
@@ -230,7 +235,8 @@ static bool hello_may_come(const struct dissect_input *in, struct span client)
 /* A client's greeting of SOCKS 4 or 5 (RFC 1928 section 3). TLS within it is handed out, but the flow is SOCKS. */
 static bool is_socks(struct span s)
 {
-	return s.size >= 3 && (s.data[0] == 5 ? s.data[1] && s.data[1] <= 8 && s.size >= 2u + s.data[1] : s.data[0] == 4 && s.data[1] == 1 && s.size >= 9);
+	return s.size >= 3 && (s.data[0] == 5 ? s.data[1] && s.data[1] <= 8 && s.size >= 2u + s.data[1]
+					      : s.data[0] == 4 && s.data[1] == 1 && s.size >= 9);
 }
 
 enum dissect_answer dissect_tls(const struct dissect_input *in, struct dissect_verdict *v)

@@ -59,8 +59,9 @@ enum dissect_answer dissect_wireguard(const struct dissect_input *in, struct dis
 	if (!data_read(s, &now))
 		return DISSECT_NO;
 	for (unsigned i = 0; i < in->earlier_count; i++)
-		if (in->earlier[i].direction == in->direction && data_read(in->earlier[i].bytes, &before) && before.receiver == now.receiver &&
-		    now.counter > before.counter && now.counter - before.counter < COUNTER_STEP)
+		if (in->earlier[i].direction == in->direction && data_read(in->earlier[i].bytes, &before) &&
+		    before.receiver == now.receiver && now.counter > before.counter &&
+		    now.counter - before.counter < COUNTER_STEP)
 			return dissect_yes(v, 0.9F);
 	return DISSECT_MORE;
 }

@@ -2,7 +2,9 @@
 # libFuzzer targets, one file each, under ASan and UBSan. The corpus is in the tree; what a run finds beyond it goes to $(BUILD).
 FUZZ_SECONDS ?= 600
 FUZZ_SRCS    := $(wildcard tests/fuzz/*.c)
-FUZZERS      := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SRCS))
+DISSECTORS   := $(shell sed -n 's/^\t{ PROTOCOL_\([A-Z0-9]*\),.*/\1/p' netprobe/dissect/dissect.c | tr '[:upper:]' '[:lower:]')
+FUZZERS      := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(filter-out tests/fuzz/dissect.c,$(FUZZ_SRCS))) \
+		$(DISSECTORS:%=$(BUILD)/fuzz/dissect-%)
 FUZZ_LIBS    := libcrypto zlib libcap yaml-0.1 json-c libprotobuf-c libsystemd
 LINT_SRCS    += $(FUZZ_SRCS)
 
@@ -19,3 +21,20 @@ fuzz: $(FUZZERS)
 	$(Q)tests/fuzz/run $(FUZZ_SECONDS) $(FUZZERS)
 
 .PHONY: fuzz
+
+# A dissector's fuzzer is told by its name.
+.SECONDARY: $(BUILD)/fuzz/dissect
+$(BUILD)/fuzz/dissect-%: $(BUILD)/fuzz/dissect
+	$(Q)ln -f $< $@
+
+# First inputs out of what the unit tests have.
+$(BUILD)/fuzz/seeds: $(BUILD)/tests/fuzz_seeds
+	$(say) SEEDS $@
+	$(Q)rm -rf $@ && mkdir -p $@ && $< $@
+
+$(BUILD)/tests/fuzz_seeds: tests/lib/fuzz_seeds.c tests/unit/samples.h tests/unit/quic_build.h $(call objs,$(wildcard netprobe/dissect/*.c))
+	$(say) LD $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(SR_CPPFLAGS) $(SR_CFLAGS) $(CFLAGS) $(SR_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(call libs,libcrypto)
+LINT_SRCS    += tests/lib/fuzz_seeds.c
+fuzz: $(BUILD)/fuzz/seeds

@@ -56,7 +56,8 @@ static void flow_handout(void *userdata, enum handout kind, struct span bytes)
 }
 
 /* One packet, its payload in memory of exactly its size, so that a sanitizer sees the reads behind it. */
-static inline enum classify_state flow_packet(struct flow *f, unsigned direction, uint8_t flags, uint32_t sequence, const void *bytes, size_t size)
+static inline enum classify_state flow_packet(struct flow *f, unsigned direction, uint8_t flags, uint32_t sequence,
+					      const void *bytes, size_t size)
 {
 	uint8_t *copy = malloc(size ? size : 1);
 	struct packet p = {

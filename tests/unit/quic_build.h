@@ -10,7 +10,7 @@
 
 struct quic_build {
 	uint32_t version;
-	const char *salt; /* 20 bytes */
+	const char *salt;  /* 20 bytes */
 	const char *label; /* "quic" or "quicv2" */
 	uint8_t type_bits; /* of an Initial, in the first byte */
 };
@@ -35,12 +35,12 @@ static inline void quic_expand(const uint8_t *secret, const char *label, uint8_t
 	memcpy(out, t, size);
 }
 
-/* A packet of `frames`, padded with PADDING so that it has `size` bytes in all. `dcid`: eight bytes; `keyed`: the eight bytes that the
- * keys come from. The packet number has two bytes. */
-static inline void quic_build(const struct quic_build *q, const char *dcid, const char *keyed, uint16_t number, const void *frames,
-			      size_t frames_size, uint8_t *out, size_t size)
+/* A packet of `frames`, padded with PADDING so that it has `size` bytes in all. `dcid`: eight bytes; `keyed`: the eight bytes
+ * that the keys come from. The packet number has two bytes. */
+static inline void quic_build(const struct quic_build *q, const char *dcid, const char *keyed, uint16_t number,
+			      const void *frames, size_t frames_size, uint8_t *out, size_t size)
 {
-	uint8_t initial[32], secret[32], key[16], iv[12], hp[16], mask[32], label[16] = { 0 };
+	uint8_t initial[32], secret[32], key[16] = { 0 }, iv[12] = { 0 }, hp[16] = { 0 }, mask[32], label[16] = { 0 };
 	size_t length = size - 1 - 4 - 9 - 1 - 1 - 2, at = 0, number_at, plain;
 	EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
 	int n;

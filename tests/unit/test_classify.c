@@ -45,7 +45,7 @@ static void hv_21_the_budget_can_be_one(void **state)
 	flow_end(&f);
 }
 
-static void hv_11_nothing_is_kept_of_a_flow_that_is_known(void **state)
+static void nothing_is_kept_of_a_flow_that_is_known(void **state)
 {
 	struct flow f;
 
@@ -81,7 +81,9 @@ static void other_transports_are_not_looked_at(void **state)
 {
 	struct classifier *c;
 	struct classify_flow *kept = NULL;
-	struct packet p = { .family = AF_INET, .protocol = IPPROTO_ICMP, .payload = { (const uint8_t *)"abcd", 4 }, .payload_bytes = 4 };
+	struct packet p = {
+		.family = AF_INET, .protocol = IPPROTO_ICMP, .payload = { (const uint8_t *)"abcd", 4 }, .payload_bytes = 4
+	};
 
 	(void)state;
 	assert_int_equal(classifier_new(&c, 0), 0);
@@ -128,7 +130,11 @@ static void memory_is_bounded(void **state)
 	static uint8_t bytes[1400];
 	struct classifier *c;
 	struct classifier_totals t;
-	struct packet p = { .family = AF_INET, .protocol = IPPROTO_TCP, .source_port = 1, .destination_port = 443, .tcp_flags = PACKET_ACK | PACKET_PSH };
+	struct packet p = { .family = AF_INET,
+			    .protocol = IPPROTO_TCP,
+			    .source_port = 1,
+			    .destination_port = 443,
+			    .tcp_flags = PACKET_ACK | PACKET_PSH };
 
 	(void)state;
 	assert_int_equal(classifier_new(&c, 0), 0);
@@ -164,7 +170,9 @@ static void as_many_flows_as_there_is_room_for(void **state)
 	enum { FLOWS = 70000 };
 	static struct classify_flow *kept[FLOWS];
 	struct classifier *c;
-	struct packet p = { .family = AF_INET, .protocol = IPPROTO_UDP, .payload = { (const uint8_t *)X64, 64 }, .payload_bytes = 64 };
+	struct packet p = {
+		.family = AF_INET, .protocol = IPPROTO_UDP, .payload = { (const uint8_t *)X64, 64 }, .payload_bytes = 64
+	};
 	unsigned going = 0;
 
 	(void)state;
@@ -231,8 +239,9 @@ static void no_allocation_for_each_packet(void **state)
 				struct packet p = { .family = AF_INET, .protocol = IPPROTO_UDP, .tcp_flags = PACKET_ACK };
 				unsigned d = i < SAMPLES ? samples[i].packets[n].direction : 0;
 
-				p.payload = i < SAMPLES ? (struct span){ (const uint8_t *)samples[i].packets[n].bytes, samples[i].packets[n].size } :
-							  (struct span){ quic[n], sizeof(quic[n]) };
+				p.payload = i < SAMPLES ? (struct span){ (const uint8_t *)samples[i].packets[n].bytes,
+									 samples[i].packets[n].size }
+							: (struct span){ quic[n], sizeof(quic[n]) };
 				if (!p.payload.size)
 					break;
 				p.payload_bytes = (uint32_t)p.payload.size;
@@ -259,7 +268,8 @@ static void no_allocation_for_each_packet(void **state)
 
 /* ---- Privacy ---- */
 
-/* What comes out of a flow is a number, a confidence, and the bytes that JA4 and HASSH are made of; of other protocols no byte. */
+/* What comes out of a flow is a number, a confidence, and the bytes that JA4 and HASSH are made of; of other protocols no byte.
+ */
 static void hv_17_only_hellos_and_kexinit_are_handed_out(void **state)
 {
 	(void)state;
@@ -276,9 +286,12 @@ static void hv_17_only_hellos_and_kexinit_are_handed_out(void **state)
 			bool ssh = f.handed[n].kind == HANDOUT_KEXINIT_CLIENT || f.handed[n].kind == HANDOUT_KEXINIT_SERVER;
 
 			assert_int_equal(ssh, s->protocol == PROTOCOL_SSH);
-			assert_int_equal(f.handed[n].bytes[0], ssh ? 20 : f.handed[n].kind == HANDOUT_CLIENT_HELLO_DTLS ? 0xfe : 3);
+			assert_int_equal(f.handed[n].bytes[0], ssh                                             ? 20
+							       : f.handed[n].kind == HANDOUT_CLIENT_HELLO_DTLS ? 0xfe
+													       : 3);
 		}
-		if (s->protocol == PROTOCOL_HTTP || s->protocol == PROTOCOL_DNS || s->protocol == PROTOCOL_REDIS || s->protocol == PROTOCOL_SIP)
+		if (s->protocol == PROTOCOL_HTTP || s->protocol == PROTOCOL_DNS || s->protocol == PROTOCOL_REDIS ||
+		    s->protocol == PROTOCOL_SIP)
 			assert_int_equal(f.handed_count, 0);
 		flow_end(&f);
 	}
@@ -289,7 +302,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sixteen_packets_and_no_more),
 		cmocka_unit_test(hv_21_the_budget_can_be_one),
-		cmocka_unit_test(hv_11_nothing_is_kept_of_a_flow_that_is_known),
+		cmocka_unit_test(nothing_is_kept_of_a_flow_that_is_known),
 		cmocka_unit_test(packets_without_payload_do_not_count),
 		cmocka_unit_test(other_transports_are_not_looked_at),
 		cmocka_unit_test(a_gap_that_stays),

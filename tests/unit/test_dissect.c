@@ -89,7 +89,8 @@ static void cut_into_small_segments(void **state)
 			size_t size = samples[i].packets[n].size, step = total / 10 + 1;
 
 			for (size_t at = 0; at < size; at += step)
-				flow_send(&f, samples[i].packets[n].direction, samples[i].packets[n].bytes + at, size - at < step ? size - at : step);
+				flow_send(&f, samples[i].packets[n].direction, samples[i].packets[n].bytes + at,
+					  size - at < step ? size - at : step);
 		}
 		expect(&f, &samples[i], "cut");
 		flow_end(&f);
@@ -113,7 +114,8 @@ static void out_of_order(void **state)
 			uint32_t next = f.next[d];
 
 			if (half)
-				flow_packet(&f, d, PACKET_ACK | PACKET_PSH, next + (uint32_t)half, bytes + half, samples[i].packets[n].size - half);
+				flow_packet(&f, d, PACKET_ACK | PACKET_PSH, next + (uint32_t)half, bytes + half,
+					    samples[i].packets[n].size - half);
 			f.next[d] += (uint32_t)samples[i].packets[n].size;
 			flow_packet(&f, d, PACKET_ACK | PACKET_PSH, next, bytes, half ? half : samples[i].packets[n].size);
 		}
@@ -135,7 +137,8 @@ static void a_part_is_never_something_else(void **state)
 			play(&f, s, s->port);
 			flow_send(&f, s->packets[0].direction, s->packets[0].bytes, size);
 			if (f.result.protocol && f.result.protocol != s->protocol)
-				fail_msg("%s, %s, %zu bytes: %s", protocol_name(s->protocol), s->what, size, protocol_name(f.result.protocol));
+				fail_msg("%s, %s, %zu bytes: %s", protocol_name(s->protocol), s->what, size,
+					 protocol_name(f.result.protocol));
 			flow_end(&f);
 		}
 	}

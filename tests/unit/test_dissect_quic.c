@@ -44,22 +44,35 @@ static void versions(void **state)
 static void the_packet_of_rfc_9001(void **state)
 {
 	static const char client_hello[] =
-		"\x01\x00\x00\xed\x03\x03\xeb\xf8\xfa\x56\xf1\x29\x39\xb9\x58\x4a\x38\x96\x47\x2e\xc4\x0b\xb8\x63\xcf\xd3\xe8\x68\x04\xfe\x3a\x47"
-		"\xf0\x6a\x2b\x69\x48\x4c\x00\x00\x04\x13\x01\x13\x02\x01\x00\x00\xc0\x00\x00\x00\x10\x00\x0e\x00\x00\x0b\x65\x78\x61\x6d\x70\x6c"
-		"\x65\x2e\x63\x6f\x6d\xff\x01\x00\x01\x00\x00\x0a\x00\x08\x00\x06\x00\x1d\x00\x17\x00\x18\x00\x10\x00\x07\x00\x05\x04\x61\x6c\x70"
-		"\x6e\x00\x05\x00\x05\x01\x00\x00\x00\x00\x00\x33\x00\x26\x00\x24\x00\x1d\x00\x20\x93\x70\xb2\xc9\xca\xa4\x7f\xba\xba\xf4\x55\x9f"
-		"\xed\xba\x75\x3d\xe1\x71\xfa\x71\xf5\x0f\x1c\xe1\x5d\x43\xe9\x94\xec\x74\xd7\x48\x00\x2b\x00\x03\x02\x03\x04\x00\x0d\x00\x10\x00"
-		"\x0e\x04\x03\x05\x03\x06\x03\x02\x03\x08\x04\x08\x05\x08\x06\x00\x2d\x00\x02\x01\x01\x00\x1c\x00\x02\x40\x01\x00\x39\x00\x32\x04"
-		"\x08\xff\xff\xff\xff\xff\xff\xff\xff\x05\x04\x80\x00\xff\xff\x07\x04\x80\x00\xff\xff\x08\x01\x10\x01\x04\x80\x00\x75\x30\x09\x01"
+		"\x01\x00\x00\xed\x03\x03\xeb\xf8\xfa\x56\xf1\x29\x39\xb9\x58\x4a\x38\x96\x47\x2e\xc4\x0b\xb8\x63\xcf"
+		"\xd3\xe8\x68\x04\xfe\x3a\x47"
+		"\xf0\x6a\x2b\x69\x48\x4c\x00\x00\x04\x13\x01\x13\x02\x01\x00\x00\xc0\x00\x00\x00\x10\x00\x0e\x00\x00"
+		"\x0b\x65\x78\x61\x6d\x70\x6c"
+		"\x65\x2e\x63\x6f\x6d\xff\x01\x00\x01\x00\x00\x0a\x00\x08\x00\x06\x00\x1d\x00\x17\x00\x18\x00\x10\x00"
+		"\x07\x00\x05\x04\x61\x6c\x70"
+		"\x6e\x00\x05\x00\x05\x01\x00\x00\x00\x00\x00\x33\x00\x26\x00\x24\x00\x1d\x00\x20\x93\x70\xb2\xc9\xca"
+		"\xa4\x7f\xba\xba\xf4\x55\x9f"
+		"\xed\xba\x75\x3d\xe1\x71\xfa\x71\xf5\x0f\x1c\xe1\x5d\x43\xe9\x94\xec\x74\xd7\x48\x00\x2b\x00\x03\x02"
+		"\x03\x04\x00\x0d\x00\x10\x00"
+		"\x0e\x04\x03\x05\x03\x06\x03\x02\x03\x08\x04\x08\x05\x08\x06\x00\x2d\x00\x02\x01\x01\x00\x1c\x00\x02"
+		"\x40\x01\x00\x39\x00\x32\x04"
+		"\x08\xff\xff\xff\xff\xff\xff\xff\xff\x05\x04\x80\x00\xff\xff\x07\x04\x80\x00\xff\xff\x08\x01\x10\x01"
+		"\x04\x80\x00\x75\x30\x09\x01"
 		"\x10\x0f\x08\x83\x94\xc8\xf0\x3e\x51\x57\x08\x06\x04\x80\x00\xff\xff";
 	/* What the RFC shows of the protected packet: its first 31 bytes. */
-	static const uint8_t begins[] = { 0xc0, 0x00, 0x00, 0x00, 0x01, 0x08, 0x83, 0x94, 0xc8, 0xf0, 0x3e, 0x51, 0x57, 0x08, 0x00, 0x00,
-					  0x44, 0x9e, 0x7b, 0x9a, 0xec, 0x34, 0xd1, 0xb1, 0xc9, 0x8d, 0xd7, 0x68, 0x9f, 0xb8, 0xec };
-	static const uint8_t tag[] = { 0xe2, 0x21, 0xaf, 0x44, 0x86, 0x00, 0x18, 0xab, 0x08, 0x56, 0x97, 0x2e, 0x19, 0x4c, 0xd9, 0x34 };
-	static const uint8_t hp[16] = { 0x9f, 0x50, 0x44, 0x9e, 0x04, 0xa0, 0xe8, 0x10, 0x28, 0x3a, 0x1e, 0x99, 0x33, 0xad, 0xed, 0xd2 };
-	static const uint8_t key[16] = { 0x1f, 0x36, 0x96, 0x13, 0xdd, 0x76, 0xd5, 0x46, 0x77, 0x30, 0xef, 0xcb, 0xe3, 0xb1, 0xa2, 0x2d };
+	static const uint8_t begins[] = { 0xc0, 0x00, 0x00, 0x00, 0x01, 0x08, 0x83, 0x94, 0xc8, 0xf0, 0x3e,
+					  0x51, 0x57, 0x08, 0x00, 0x00, 0x44, 0x9e, 0x7b, 0x9a, 0xec, 0x34,
+					  0xd1, 0xb1, 0xc9, 0x8d, 0xd7, 0x68, 0x9f, 0xb8, 0xec };
+	static const uint8_t tag[] = { 0xe2, 0x21, 0xaf, 0x44, 0x86, 0x00, 0x18, 0xab,
+				       0x08, 0x56, 0x97, 0x2e, 0x19, 0x4c, 0xd9, 0x34 };
+	static const uint8_t hp[16] = { 0x9f, 0x50, 0x44, 0x9e, 0x04, 0xa0, 0xe8, 0x10,
+					0x28, 0x3a, 0x1e, 0x99, 0x33, 0xad, 0xed, 0xd2 };
+	static const uint8_t key[16] = { 0x1f, 0x36, 0x96, 0x13, 0xdd, 0x76, 0xd5, 0x46,
+					 0x77, 0x30, 0xef, 0xcb, 0xe3, 0xb1, 0xa2, 0x2d };
 	uint8_t iv[12] = { 0xfa, 0x04, 0x4b, 0x2f, 0x42, 0xa3, 0xfd, 0x3b, 0x46, 0xfb, 0x25, 0x5c };
-	uint8_t packet[DATAGRAM] = { 0xc3, 0, 0, 0, 1, 8, 0x83, 0x94, 0xc8, 0xf0, 0x3e, 0x51, 0x57, 0x08, 0, 0, 0x44, 0x9e, 0, 0, 0, 2 }, mask[32];
+	uint8_t packet[DATAGRAM] = { 0xc3, 0,    0,    0, 1, 8,    0x83, 0x94, 0xc8, 0xf0, 0x3e,
+				     0x51, 0x57, 0x08, 0, 0, 0x44, 0x9e, 0,    0,    0,    2 },
+		mask[32];
 	EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
 	struct flow f;
 	int n;
@@ -130,14 +143,21 @@ static void over_several_datagrams(void **state)
 	(void)state;
 	quic_build(&quic_v1, CID, CID, 0, frames, quic_crypto(frames, 0, hello, 30), packet[0], DATAGRAM);
 	quic_build(&quic_v1, CID, CID, 1, frames, quic_crypto(frames, 30, hello + 30, 30), packet[1], DATAGRAM);
-	quic_build(&quic_v1, "\1\2\3\4\5\6\7\x08", CID, 2, frames, quic_crypto(frames, 60, hello + 60, HELLO_BYTES - 60), packet[2], DATAGRAM);
+	quic_build(&quic_v1, "\1\2\3\4\5\6\7\x08", CID, 2, frames, quic_crypto(frames, 60, hello + 60, HELLO_BYTES - 60),
+		   packet[2], DATAGRAM);
 	flow_begin(&f, false, 443);
 	assert_int_equal(flow_send(&f, 0, packet[1], DATAGRAM), CLASSIFY_GOING);
 	assert_int_equal(f.result.protocol, PROTOCOL_QUIC);
 	assert_true(f.result.fresh);
 	assert_int_equal(flow_send(&f, 0, packet[2], DATAGRAM), CLASSIFY_GOING);
 	assert_false(f.result.fresh);
-	assert_int_equal(flow_send(&f, 1, "\xcf\x00\x00\x00\x01\x00\x08" "12345678" "\x00\x40\x18" "abcdefghijklmnopqrstuvwx", 42), CLASSIFY_GOING);
+	assert_int_equal(flow_send(&f, 1,
+				   "\xcf\x00\x00\x00\x01\x00\x08"
+				   "12345678"
+				   "\x00\x40\x18"
+				   "abcdefghijklmnopqrstuvwx",
+				   42),
+			 CLASSIFY_GOING);
 	assert_int_equal(flow_send(&f, 0, packet[0], DATAGRAM), CLASSIFY_DONE);
 	expect_hello(&f);
 	assert_int_equal(f.fresh, 1);
@@ -167,19 +187,92 @@ static void other_headers(void **state)
 		enum protocol protocol;
 	} cases[] = {
 #define CASE(what, bytes, protocol) { what, bytes, sizeof(bytes) - 1, protocol }
-		CASE("version negotiation", "\x80\x00\x00\x00\x00\x08" "12345678" "\x00" "\x00\x00\x00\x01\x6b\x33\x43\xcf", PROTOCOL_QUIC),
-		CASE("version negotiation of no known version", "\x80\x00\x00\x00\x00\x08" "12345678" "\x00" "\x12\x34\x56\x78", PROTOCOL_UNKNOWN),
-		CASE("a server's Initial", "\xcf\x00\x00\x00\x01\x00\x08" "12345678" "\x00\x40\x18" "abcdefghijklmnopqrstuvwx", PROTOCOL_QUIC),
-		CASE("a length past the datagram", "\xcf\x00\x00\x00\x01\x00\x08" "12345678" "\x00\x40\x19" "abcdefghijklmnopqrstuvwx", PROTOCOL_UNKNOWN),
-		CASE("the fixed bit is not set", "\x8f\x00\x00\x00\x01\x00\x08" "12345678" "\x00\x40\x18" "abcdefghijklmnopqrstuvwx", PROTOCOL_UNKNOWN),
-		CASE("an id of 21 bytes", "\xcf\x00\x00\x00\x01\x15\x00" "123456789012345678901\x00\x40\x18" "abcdefghijklmnopqrstuvwx", PROTOCOL_UNKNOWN),
-		CASE("Handshake", "\xe1\x00\x00\x00\x01\x00\x08" "12345678" "\x40\x18" "abcdefghijklmnopqrstuvwx", PROTOCOL_QUIC),
-		CASE("draft 27", "\xcf\xff\x00\x00\x1b\x00\x08" "12345678" "\x00\x40\x18" "abcdefghijklmnopqrstuvwx", PROTOCOL_QUIC),
-		CASE("mvfst", "\xcf\xfa\xce\xb0\x02\x00\x08" "12345678" "\x00\x40\x18" "abcdefghijklmnopqrstuvwx", PROTOCOL_QUIC),
-		CASE("Q043", "\x0d" "12345678" "Q043" "\x01" "abcdefghijkl" "CHLO" X16, PROTOCOL_QUIC),
-		CASE("Q046", "\xc3" "Q046" "\x50" "12345678" "\x00\x00\x00\x01" "abcdefghijkl" "CHLO" X16, PROTOCOL_QUIC),
-		CASE("T050", "\xc3" "T050" "\x08" "12345678" "\x00\x00\x40\x18" "abcdefghijklmnopqrstuvwx", PROTOCOL_QUIC),
-		CASE("no version of anyone", "\xc3" "X050" "\x08" "12345678" "\x00\x00\x40\x18" "abcdefghijklmnopqrstuvwx", PROTOCOL_UNKNOWN),
+		CASE("version negotiation",
+		     "\x80\x00\x00\x00\x00\x08"
+		     "12345678"
+		     "\x00"
+		     "\x00\x00\x00\x01\x6b\x33\x43\xcf",
+		     PROTOCOL_QUIC),
+		CASE("version negotiation of no known version",
+		     "\x80\x00\x00\x00\x00\x08"
+		     "12345678"
+		     "\x00"
+		     "\x12\x34\x56\x78",
+		     PROTOCOL_UNKNOWN),
+		CASE("a server's Initial",
+		     "\xcf\x00\x00\x00\x01\x00\x08"
+		     "12345678"
+		     "\x00\x40\x18"
+		     "abcdefghijklmnopqrstuvwx",
+		     PROTOCOL_QUIC),
+		CASE("a length past the datagram",
+		     "\xcf\x00\x00\x00\x01\x00\x08"
+		     "12345678"
+		     "\x00\x40\x19"
+		     "abcdefghijklmnopqrstuvwx",
+		     PROTOCOL_UNKNOWN),
+		CASE("the fixed bit is not set",
+		     "\x8f\x00\x00\x00\x01\x00\x08"
+		     "12345678"
+		     "\x00\x40\x18"
+		     "abcdefghijklmnopqrstuvwx",
+		     PROTOCOL_UNKNOWN),
+		CASE("an id of 21 bytes",
+		     "\xcf\x00\x00\x00\x01\x15\x00"
+		     "123456789012345678901\x00\x40\x18"
+		     "abcdefghijklmnopqrstuvwx",
+		     PROTOCOL_UNKNOWN),
+		CASE("Handshake",
+		     "\xe1\x00\x00\x00\x01\x00\x08"
+		     "12345678"
+		     "\x40\x18"
+		     "abcdefghijklmnopqrstuvwx",
+		     PROTOCOL_QUIC),
+		CASE("draft 27",
+		     "\xcf\xff\x00\x00\x1b\x00\x08"
+		     "12345678"
+		     "\x00\x40\x18"
+		     "abcdefghijklmnopqrstuvwx",
+		     PROTOCOL_QUIC),
+		CASE("mvfst",
+		     "\xcf\xfa\xce\xb0\x02\x00\x08"
+		     "12345678"
+		     "\x00\x40\x18"
+		     "abcdefghijklmnopqrstuvwx",
+		     PROTOCOL_QUIC),
+		CASE("Q043",
+		     "\x0d"
+		     "12345678"
+		     "Q043"
+		     "\x01"
+		     "abcdefghijkl"
+		     "CHLO" X16,
+		     PROTOCOL_QUIC),
+		CASE("Q046",
+		     "\xc3"
+		     "Q046"
+		     "\x50"
+		     "12345678"
+		     "\x00\x00\x00\x01"
+		     "abcdefghijkl"
+		     "CHLO" X16,
+		     PROTOCOL_QUIC),
+		CASE("T050",
+		     "\xc3"
+		     "T050"
+		     "\x08"
+		     "12345678"
+		     "\x00\x00\x40\x18"
+		     "abcdefghijklmnopqrstuvwx",
+		     PROTOCOL_QUIC),
+		CASE("no version of anyone",
+		     "\xc3"
+		     "X050"
+		     "\x08"
+		     "12345678"
+		     "\x00\x00\x40\x18"
+		     "abcdefghijklmnopqrstuvwx",
+		     PROTOCOL_UNKNOWN),
 	};
 
 	(void)state;
@@ -218,9 +311,12 @@ static void what_is_no_hello(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(versions),	     cmocka_unit_test(the_packet_of_rfc_9001),
-		cmocka_unit_test(frames_out_of_order), cmocka_unit_test(over_several_datagrams),
-		cmocka_unit_test(coalesced),	     cmocka_unit_test(other_headers),
+		cmocka_unit_test(versions),
+		cmocka_unit_test(the_packet_of_rfc_9001),
+		cmocka_unit_test(frames_out_of_order),
+		cmocka_unit_test(over_several_datagrams),
+		cmocka_unit_test(coalesced),
+		cmocka_unit_test(other_headers),
 		cmocka_unit_test(what_is_no_hello),
 	};
 

@@ -5,7 +5,7 @@
 
 static const char hello[] = CLIENT_HELLO;
 #define HELLO_BYTES (sizeof(hello) - 1)
-#define RECORD      "\x16\x03\x01\x00\x69" CLIENT_HELLO
+static const char record[] = "\x16\x03\x01\x00\x69" CLIENT_HELLO;
 
 static void expect(const struct flow *f, enum handout kind, const char *bytes, size_t size)
 {
@@ -31,7 +31,7 @@ static void in_one_segment(void **state)
 	(void)state;
 	flow_begin(&f, true, 443);
 	flow_syn(&f);
-	flow_send(&f, 0, RECORD, sizeof(RECORD) - 1);
+	flow_send(&f, 0, record, sizeof(record) - 1);
 	expect_hello(&f);
 	flow_end(&f);
 }
@@ -44,12 +44,12 @@ static void over_segments_the_protocol_first(void **state)
 	(void)state;
 	flow_begin(&f, true, 443);
 	flow_syn(&f);
-	assert_int_equal(flow_send(&f, 0, RECORD, 12), CLASSIFY_GOING);
+	assert_int_equal(flow_send(&f, 0, record, 12), CLASSIFY_GOING);
 	assert_int_equal(f.result.protocol, PROTOCOL_TLS);
 	assert_true(f.result.fresh);
-	assert_int_equal(flow_send(&f, 0, RECORD + 12, 50), CLASSIFY_GOING);
+	assert_int_equal(flow_send(&f, 0, record + 12, 50), CLASSIFY_GOING);
 	assert_int_equal(f.handed_count, 0);
-	flow_send(&f, 0, RECORD + 62, sizeof(RECORD) - 1 - 62);
+	flow_send(&f, 0, record + 62, sizeof(record) - 1 - 62);
 	expect_hello(&f);
 	flow_end(&f);
 }
@@ -58,7 +58,7 @@ static void over_segments_the_protocol_first(void **state)
 static void every_order_of_three_segments(void **state)
 {
 	static const unsigned orders[6][3] = { { 0, 1, 2 }, { 0, 2, 1 }, { 1, 0, 2 }, { 1, 2, 0 }, { 2, 0, 1 }, { 2, 1, 0 } };
-	static const size_t from[4] = { 0, 40, 80, sizeof(RECORD) - 1 };
+	static const size_t from[4] = { 0, 40, 80, sizeof(record) - 1 };
 
 	(void)state;
 	for (unsigned o = 0; o < 6; o++) {
@@ -72,7 +72,8 @@ static void every_order_of_three_segments(void **state)
 
 				if (i == answer)
 					flow_send(&f, 1, SERVER_HELLO_TLS, sizeof(SERVER_HELLO_TLS) - 1);
-				flow_packet(&f, 0, PACKET_ACK, f.next[0] + (uint32_t)from[part], &RECORD[from[part]], from[part + 1] - from[part]);
+				flow_packet(&f, 0, PACKET_ACK, f.next[0] + (uint32_t)from[part], &record[from[part]],
+					    from[part + 1] - from[part]);
 			}
 			expect_hello(&f);
 			flow_end(&f);
@@ -83,7 +84,7 @@ static void every_order_of_three_segments(void **state)
 /* Retransmitted, overlapping, and with other bytes the second time: what came first counts. */
 static void overlaps(void **state)
 {
-	char other[sizeof(RECORD)];
+	char other[sizeof(record)];
 	struct flow f;
 	uint32_t start;
 
@@ -92,12 +93,12 @@ static void overlaps(void **state)
 	flow_begin(&f, true, 443);
 	flow_syn(&f);
 	start = f.next[0];
-	flow_packet(&f, 0, PACKET_ACK, start, RECORD, 30);
-	flow_packet(&f, 0, PACKET_ACK, start + 60, &RECORD[60], 20);
+	flow_packet(&f, 0, PACKET_ACK, start, record, 30);
+	flow_packet(&f, 0, PACKET_ACK, start + 60, &record[60], 20);
 	flow_packet(&f, 0, PACKET_ACK, start, other, 25);
-	flow_packet(&f, 0, PACKET_ACK, start + 55, &RECORD[55], 20);
+	flow_packet(&f, 0, PACKET_ACK, start + 55, &record[55], 20);
 	flow_packet(&f, 0, PACKET_ACK, start + 62, other, 10);
-	flow_packet(&f, 0, PACKET_ACK, start + 20, &RECORD[20], sizeof(RECORD) - 1 - 20);
+	flow_packet(&f, 0, PACKET_ACK, start + 20, &record[20], sizeof(record) - 1 - 20);
 	expect_hello(&f);
 	flow_end(&f);
 }
@@ -176,8 +177,8 @@ static void within_text_and_socks(void **state)
 	flow_send(&f, 0, "STLS\r\n", 6);
 	flow_send(&f, 1, "+OK go\r\n", 8);
 	assert_int_equal(f.result.protocol, PROTOCOL_UNKNOWN);
-	flow_send(&f, 0, RECORD, 70);
-	flow_send(&f, 0, RECORD + 70, sizeof(RECORD) - 1 - 70);
+	flow_send(&f, 0, record, 70);
+	flow_send(&f, 0, record + 70, sizeof(record) - 1 - 70);
 	assert_int_equal(f.result.protocol, PROTOCOL_TLS);
 	expect(&f, HANDOUT_CLIENT_HELLO_TLS, hello + 4, HELLO_BYTES - 4);
 	flow_end(&f);
@@ -189,7 +190,7 @@ static void within_text_and_socks(void **state)
 	flow_send(&f, 1, "\x05\x00", 2);
 	flow_send(&f, 0, "\x05\x01\x00\x01\xc0\x00\x02\x01\x01\xbb", 10);
 	flow_send(&f, 1, "\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00", 10);
-	flow_send(&f, 0, RECORD, sizeof(RECORD) - 1);
+	flow_send(&f, 0, record, sizeof(record) - 1);
 	assert_int_equal(f.result.protocol, PROTOCOL_UNKNOWN);
 	expect(&f, HANDOUT_CLIENT_HELLO_TLS, hello + 4, HELLO_BYTES - 4);
 	flow_end(&f);
@@ -235,8 +236,8 @@ static void records_without_a_beginning(void **state)
 
 /* ---- DTLS ---- */
 
-#define DTLS_BODY    "\xfe\xfd" RANDOM_32 "\x00\x00" HELLO_REST
-#define DTLS_BYTES   (sizeof(DTLS_BODY) - 1)
+static const char dtls_body[] = "\xfe\xfd" RANDOM_32 "\x00\x00" HELLO_REST;
+#define DTLS_BYTES (sizeof(dtls_body) - 1)
 
 /* One record with [from, to) of the hello. */
 static size_t dtls_part(uint8_t *out, size_t from, size_t to)
@@ -252,7 +253,7 @@ static size_t dtls_part(uint8_t *out, size_t from, size_t to)
 	out[21] = (uint8_t)from;
 	out[22] = out[23] = 0;
 	out[24] = (uint8_t)size;
-	memcpy(out + 25, DTLS_BODY + from, size);
+	memcpy(out + 25, dtls_body + from, size);
 	return 25 + size;
 }
 
@@ -275,7 +276,7 @@ static void dtls_over_datagrams_in_any_order(void **state)
 			assert_int_equal(f.result.protocol, PROTOCOL_DTLS);
 		}
 		assert_int_equal(f.result.state, CLASSIFY_DONE);
-		expect(&f, HANDOUT_CLIENT_HELLO_DTLS, DTLS_BODY, DTLS_BYTES);
+		expect(&f, HANDOUT_CLIENT_HELLO_DTLS, dtls_body, DTLS_BYTES);
 		flow_end(&f);
 	}
 }
@@ -291,7 +292,7 @@ static void dtls_over_records_of_one_datagram(void **state)
 	n = dtls_part(datagram, 0, 50);
 	n += dtls_part(datagram + n, 50, DTLS_BYTES);
 	flow_send(&f, 0, datagram, n);
-	expect(&f, HANDOUT_CLIENT_HELLO_DTLS, DTLS_BODY, DTLS_BYTES);
+	expect(&f, HANDOUT_CLIENT_HELLO_DTLS, dtls_body, DTLS_BYTES);
 	flow_end(&f);
 }
 
@@ -308,7 +309,7 @@ static void dtls_behind_stun(void **state)
 	flow_send(&f, 0, datagram, dtls_part(datagram, 0, DTLS_BYTES));
 	assert_int_equal(f.result.protocol, PROTOCOL_DTLS);
 	assert_int_equal(f.fresh, 2);
-	expect(&f, HANDOUT_CLIENT_HELLO_DTLS, DTLS_BODY, DTLS_BYTES);
+	expect(&f, HANDOUT_CLIENT_HELLO_DTLS, dtls_body, DTLS_BYTES);
 	flow_end(&f);
 }
 

@@ -22,7 +22,8 @@ static int teardown(void **state)
 	return 0;
 }
 
-static enum stream_result add(struct stream *s, struct pool *p, uint32_t sequence, const void *bytes, size_t size, struct span *view)
+static enum stream_result add(struct stream *s, struct pool *p, uint32_t sequence, const void *bytes, size_t size,
+			      struct span *view)
 {
 	struct span before = stream_view(s);
 	size_t offset;
@@ -40,7 +41,8 @@ static void a_first_segment_is_not_copied(void **state)
 	size_t offset;
 
 	stream_syn(&s, 99);
-	assert_int_equal(stream_add(&s, *state, POOL_UNITS, 100, (struct span){ (const uint8_t *)"abc", 3 }, &view, &offset), STREAM_NEW);
+	assert_int_equal(stream_add(&s, *state, POOL_UNITS, 100, (struct span){ (const uint8_t *)"abc", 3 }, &view, &offset),
+			 STREAM_NEW);
 	assert_int_equal(pool_used(*state), 0);
 	assert_int_equal(view.size, 3);
 	assert_true(s.whole);
@@ -165,8 +167,8 @@ static void beside_a_model(void **state)
 			}
 			r = add(&s, *state, start + (uint32_t)at, bytes, size, &view);
 			/* Refused whole: too far, or one hole too many. */
-			if (r == STREAM_FULL || (r == STREAM_OLD && s.held_count == was.held_count && at > was.ready && s.ready == was.ready &&
-						 memcmp(s.held, was.held, sizeof(s.held)) == 0))
+			if (r == STREAM_FULL || (r == STREAM_OLD && s.held_count == was.held_count && at > was.ready &&
+						 s.ready == was.ready && memcmp(s.held, was.held, sizeof(s.held)) == 0))
 				continue;
 			for (size_t i = 0; i < size && at + i < sizeof(model); i++) {
 				if (have[at + i])
@@ -181,7 +183,8 @@ static void beside_a_model(void **state)
 				assert_memory_equal(stream_view(&s).data, model, ready);
 			for (unsigned i = 0; i < s.held_count; i++) {
 				assert_true(s.held[i].from > (i ? s.held[i - 1].to : s.ready) && s.held[i].to > s.held[i].from);
-				assert_memory_equal(s.data + s.held[i].from, model + s.held[i].from, (size_t)(s.held[i].to - s.held[i].from));
+				assert_memory_equal(s.data + s.held[i].from, model + s.held[i].from,
+						    (size_t)(s.held[i].to - s.held[i].from));
 			}
 		}
 		stream_release(&s, *state);
