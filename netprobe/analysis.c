@@ -57,6 +57,8 @@ int analysis_new(struct analysis **out, const struct analysis_options *o, const 
 	if (r == 0)
 		r = sampler_new(&a->sampler);
 	if (r == 0)
+		r = device_memory_new(&a->memory);
+	if (r == 0)
 		r = analysis_configure(a, NULL);
 	if (r < 0) {
 		analysis_free(a);
@@ -74,6 +76,7 @@ void analysis_free(struct analysis *a)
 	classifier_free(a->classifier);
 	evidence_pool_free(a->evidence);
 	sampler_free(a->sampler);
+	device_memory_free(a->memory);
 	device_set_free(a->devices);
 	free(a);
 }

@@ -5,6 +5,7 @@
 #include "netprobe/analysis.h"
 #include "netprobe/device.h"
 #include "netprobe/evidence.h"
+#include "netprobe/fingerprint/device.h"
 #include "netprobe/sample.h"
 
 struct analysis {
@@ -15,6 +16,7 @@ struct analysis {
 	struct classifier *classifier;
 	struct evidence_pool *evidence;
 	struct sampler *sampler;
+	struct device_memory *memory; /* what devices showed in other flows */
 	unsigned budget;
 	int64_t now_ns;
 	struct analysis_totals totals;

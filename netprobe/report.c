@@ -50,14 +50,15 @@ void report_fingerprint(struct analysis *a, const struct flow *f, unsigned side,
 	uint32_t class = CLASS_FINGERPRINT | (*end->p0f_signature ? 1 : 0) | (*end->ja4 ? 2 : 0) | (*end->hassh ? 4 : 0) |
 			 (*end->hassh_server ? 8 : 0);
 	struct fuse_input in = { .p0f_signature = end->p0f_signature, .p0f = *end->p0f_signature ? &end->p0f : NULL, .ja4 = end->ja4,
-				 .hassh = end->hassh, .hassh_server = end->hassh_server };
+				 .hassh = end->hassh, .hassh_server = end->hassh_server }, device;
 	FingerprintEvent event;
 	char address[TEXT_ADDRESS_BYTES];
 	struct fingerprint_message m;
 
+	device_memory_complete(a->memory, flow_address(f, side), f->key.family, end->time_ns, &in, &device);
 	if (!sample(a, f, side, d, class, end->time_ns))
 		return;
-	fingerprint_message(&in, &m);
+	fingerprint_device_message(&in, &device, &m);
 	serviceradar__agent__netprobe__v1__fingerprint_event__init(&event);
 	event.ip = text_address(f->key.family, flow_address(f, side), address);
 	event.profile_id = string(d->profile_id);

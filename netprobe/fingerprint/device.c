@@ -50,8 +50,8 @@ static unsigned bucket_of(const uint8_t address[16])
 	return (hash ^ hash >> 16) % BUCKETS;
 }
 
-/* The device's place, or that of the one that was silent longest. */
-static struct device *device_at(struct device_memory *m, const uint8_t address[16], uint8_t family)
+/* The device's place; without one that of the one that was silent longest when it is to get one, else NULL. */
+static struct device *device_at(struct device_memory *m, const uint8_t address[16], uint8_t family, bool make)
 {
 	struct device *places = m->devices[bucket_of(address)], *oldest = places;
 
@@ -61,6 +61,8 @@ static struct device *device_at(struct device_memory *m, const uint8_t address[1
 		if (places[i].family == 0 || (oldest->family != 0 && places[i].time_ns < oldest->time_ns))
 			oldest = &places[i];
 	}
+	if (!make)
+		return NULL;
 	memset(oldest, 0, sizeof(*oldest));
 	memcpy(oldest->address, address, 16);
 	oldest->family = family;
@@ -77,9 +79,19 @@ static bool has_vote(const struct client_hint *h)
 	return h && *h->os_family;
 }
 
+static bool p0f_has_vote(const struct fuse_input *in)
+{
+	return in->p0f && in->p0f->found && !in->p0f->tool;
+}
+
+static bool any_vote(const struct fuse_input *in)
+{
+	return p0f_has_vote(in) || has_vote(in->ja4_hint) || has_vote(in->hassh_hint) || has_vote(in->hassh_server_hint);
+}
+
 static void complete_p0f(struct device *d, int64_t now_ns, const struct fuse_input *seen, struct fuse_input *all)
 {
-	if (seen->p0f && seen->p0f->found && !seen->p0f->tool) {
+	if (p0f_has_vote(seen)) {
 		size_t n = seen->p0f_signature ? strnlen(seen->p0f_signature, P0F_BYTES - 1) : 0;
 
 		d->p0f = *seen->p0f;
@@ -114,9 +126,9 @@ void device_memory_complete(struct device_memory *m, const uint8_t address[16], 
 
 	fuse_look_up(seen);
 	*all = *seen;
-	if (!m)
+	d = m ? device_at(m, address, family, any_vote(seen)) : NULL;
+	if (!d)
 		return;
-	d = device_at(m, address, family);
 	d->time_ns = now_ns;
 	complete_p0f(d, now_ns, seen, all);
 	complete_hint(&d->ja4, now_ns, &all->ja4, &all->ja4_hint);

@@ -58,7 +58,8 @@ static void set_os(const struct fuse_result *r, struct fingerprint_message *out)
 	out->message.os_match = &out->os;
 }
 
-void fingerprint_device_message(const struct fuse_input *seen, const struct fuse_input *device, struct fingerprint_message *out)
+void fingerprint_device_message(const struct fuse_input *seen, const struct fuse_input *device,
+				struct fingerprint_message *out)
 {
 	Fingerprint *m = &out->message;
 	struct fuse_result result;

@@ -21,4 +21,5 @@ void fingerprint_message(struct fuse_input *in, struct fingerprint_message *out)
 /* As fingerprint_message, of what one connection showed (*seen, with its hints) and what its device showed in all (*device,
  * of device_memory_complete): the fingerprints and their matches are the connection's, os_match and agreement_count the
  * device's. */
-void fingerprint_device_message(const struct fuse_input *seen, const struct fuse_input *device, struct fingerprint_message *out);
+void fingerprint_device_message(const struct fuse_input *seen, const struct fuse_input *device,
+				struct fingerprint_message *out);

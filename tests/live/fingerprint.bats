@@ -102,11 +102,13 @@ database() {
 	has 'o.get("licenseClean", {}).get("p0fSignature") and not o["licenseClean"].get("osMatch")'
 }
 
-@test "HV-16 stack and client agree: both are counted" {
+@test "HV-16 stack, TLS and SSH of a device agree: all are counted" {
 	database unix:Linux:own
 	read_all --fingerprint-db "$BATS_TEST_TMPDIR/own.fp"
 	has 'o.get("licenseClean", {}).get("p0fMatch", {}).get("versionFlavor") == "own"'
 	has 'o.get("licenseClean", {}).get("agreementCount", 0) >= 2 and o["licenseClean"]["osMatch"]["osFamily"] == "linux" and o["licenseClean"]["osMatch"]["confidence"] > 0.75'
+	# The SSH connection came last: what the ones before it showed counts as well.
+	has 'o.get("licenseClean", {}).get("hassh") and o["licenseClean"]["agreementCount"] == 3 and o["licenseClean"]["osMatch"]["confidence"] > 0.85'
 }
 
 @test "HV-16 stack and client disagree: the disagreement is listed" {

@@ -275,6 +275,14 @@ static void the_silent_longest_gives_way(void **state)
 		kept += remembered(m, address, 4, (struct fuse_input){ .hassh = DROPBEAR }).agreement_count == 2;
 	}
 	assert_true(kept < DEVICES_MAX);
+	/* Who says nothing takes no place. */
+	(void)remembered(m, host, 5, (struct fuse_input){ .ja4 = WGET });
+	for (unsigned i = 0; i < 4 * DEVICES_MAX; i++) {
+		uint8_t address[16] = { [13] = 2, [14] = (uint8_t)(i >> 8), [15] = (uint8_t)i };
+
+		(void)remembered(m, address, 6, (struct fuse_input){ .ja4 = GO });
+	}
+	assert_int_equal(remembered(m, host, 7, (struct fuse_input){ .hassh = DROPBEAR }).agreement_count, 2);
 	device_memory_free(m);
 }
 
