@@ -5,7 +5,7 @@ set -eu
 
 if command -v apt-get >/dev/null; then
 	want='apt-utils bats bind9-dnsutils bpftool build-essential ca-certificates clang clang-tidy cppcheck createrepo-c curl dbus
-		debhelper dnf dnsmasq-base dpkg-dev fakeroot file gcc iproute2 libbpf-dev libcap-dev libcap2-bin libcmocka-dev libcurl4-openssl-dev libjson-c-dev libprotobuf-c-dev
+		debhelper dnf dnsmasq-base dpkg-dev ethtool fakeroot file gcc iproute2 libbpf-dev libcap-dev libcap2-bin libcmocka-dev libcurl4-openssl-dev libjson-c-dev libprotobuf-c-dev
 		libseccomp-dev libssl-dev libsystemd-dev libyaml-dev lintian llvm make mandoc minisign mmdebstrap mosquitto mosquitto-clients
 		netcat-openbsd nginx-light openssh-client openssh-server p0f pkg-config procps protobuf-c-compiler python3 rpm rpmlint shellcheck strace systemd
 		systemd-container tcpdump tshark udhcpc util-linux valgrind vsftpd wget xz-utils zlib1g-dev zstd'
@@ -29,7 +29,7 @@ if command -v apt-get >/dev/null; then
 	# shellcheck disable=SC2086  # a list of names
 	RUNLEVEL=1 apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends $missing
 elif command -v dnf >/dev/null; then
-	dnf -q -y install bats bind-utils bpftool clang clang-tools-extra cppcheck createrepo_c curl dnf dnsmasq gcc iproute \
+	dnf -q -y install bats bind-utils bpftool clang clang-tools-extra cppcheck createrepo_c curl dnf dnsmasq ethtool gcc iproute \
 		json-c-devel libbpf-devel libcurl-devel libcap-devel libcmocka-devel libseccomp-devel libyaml-devel llvm make mandoc minisign mosquitto \
 		nginx nmap-ncat openssh-clients openssl openssl-devel p0f pkgconf-pkg-config protobuf-c-compiler protobuf-c-devel python3 rpm-build rpmlint \
 		ShellCheck strace systemd-container systemd-devel tcpdump valgrind vsftpd wget wireshark-cli zlib-devel

@@ -76,7 +76,13 @@ check: deps
 	$(Q)$(MAKE) --no-print-directory lint-shell lint-man lint-c
 	$(Q)$(MAKE) --no-print-directory deb
 	$(Q)$(MAKE) --no-print-directory rpm
-	$(Q)$(MAKE) --no-print-directory WERROR=1 $(BUILD)/tests/ipc-client $(BUILD)/tests/syscalls bundle
+	$(Q)$(MAKE) --no-print-directory WERROR=1 $(BUILD)/tests/ipc-client $(BUILD)/tests/tap-client $(BUILD)/tests/syscalls bundle
 	$(Q)tests/lib/check.sh $(BUILD)
 
 .PHONY: check
+
+## check-flood: a minute of UDP from and to random ports for each tap (as root)
+check-flood: $(TAP_CLIENT)
+	$(Q)BUILD=$(BUILD) FLOOD_SECONDS=60 FLOOD_TAPS=3 bats --tap -f 'flood' tests/live/tap.bats
+
+.PHONY: check-flood

@@ -21,7 +21,7 @@
 #define KEPT 200000
 
 static struct {
-	uint64_t flow, hash;
+	uint64_t flow, hash, payload;
 	uint32_t ip_bytes, size, wire_bytes;
 	uint16_t low_port, high_port;
 	uint8_t protocol, direction;
@@ -40,6 +40,16 @@ static uint64_t hash(struct span s)
 	return h;
 }
 
+/* Behind the headers of TCP and UDP; packets with IPv6 extension headers are not asked for it. */
+static struct span payload_of(const struct tap_packet *p)
+{
+	const uint8_t *ip = p->ip.data;
+	size_t at = p->key->family == AF_INET && p->ip.size > 0 ? (ip[0] & 15u) * 4 : 40;
+
+	at += p->key->protocol == IPPROTO_UDP ? 8 : (at + 12 < p->ip.size ? (ip[at + 12] >> 4) * 4u : 20);
+	return at < p->ip.size ? (struct span){ ip + at, p->ip.size - at } : (struct span){ 0 };
+}
+
 static void on_packet(const struct tap_packet *p, void *userdata)
 {
 	static struct {
@@ -52,6 +62,7 @@ static void on_packet(const struct tap_packet *p, void *userdata)
 	if (n_kept < KEPT && !quiet) {
 		kept[n_kept].flow = p->flow;
 		kept[n_kept].hash = hash(p->ip);
+		kept[n_kept].payload = hash(payload_of(p));
 		kept[n_kept].ip_bytes = p->ip_bytes;
 		kept[n_kept].size = (uint32_t)p->ip.size;
 		kept[n_kept].wire_bytes = p->wire_bytes;
@@ -125,9 +136,9 @@ static void print_packets(void)
 {
 	for (size_t i = 0; i < n_kept; i++)
 		printf("{\"packet\": %zu, \"flow\": %" PRIu64 ", \"protocol\": %u, \"low_port\": %u, \"high_port\": %u, \"direction\": %u, "
-		       "\"ip_bytes\": %u, \"size\": %u, \"wire_bytes\": %u, \"hash\": \"%016" PRIx64 "\"}\n",
+		       "\"ip_bytes\": %u, \"size\": %u, \"wire_bytes\": %u, \"hash\": \"%016" PRIx64 "\", \"payload\": \"%016" PRIx64 "\"}\n",
 		       i, kept[i].flow, kept[i].protocol, kept[i].low_port, kept[i].high_port, kept[i].direction, kept[i].ip_bytes,
-		       kept[i].size, kept[i].wire_bytes, kept[i].hash);
+		       kept[i].size, kept[i].wire_bytes, kept[i].hash, kept[i].payload);
 	n_kept = 0;
 }
 
