@@ -223,7 +223,9 @@ static void put_message(struct writer *w, const ProtobufCMessage *m, const char 
 			put_value(w, f->type, base + f->offset, depth + 1);
 	}
 	if (type) {
-		put(w, ",\"type\":" + first, 8 - first);
+		if (!first)
+			put_char(w, ',');
+		put(w, "\"type\":", 7);
 		put_string(w, type);
 	}
 	put_char(w, '}');

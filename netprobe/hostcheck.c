@@ -163,7 +163,7 @@ bool hostcheck_print(bool json)
 		all = all && ok;
 	}
 	all = print_programs(list) && all;
-	all = print_tap(list) && all;
+	all = all && print_tap(list); /* without the conditions above it is not tried */
 	if (json) {
 		json_object_object_add(object, "ok", json_object_new_boolean(all));
 		json_object_object_add(object, "checks", list);

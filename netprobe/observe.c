@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "lib/log.h"
+#include "netprobe/hostcheck.h"
 #include "netprobe/link.h"
 #include "netprobe/observe_state.h"
 #include "netprobe/privilege.h"
@@ -226,9 +227,11 @@ static int open_tap(struct observe *o, uint32_t entries)
 {
 	const struct tap_options options = { .kind = o->options->tap, .max_entries = entries, .budget = o->budget.packets,
 					     .packet = on_packet, .flow = on_flow, .userdata = o };
-	int r = tap_open(&o->tap, &options, &o->unavailable);
+	int r = hostcheck(&o->unavailable);
 
 	o->entries = entries;
+	if (r == 0)
+		r = tap_open(&o->tap, &options, &o->unavailable);
 	if (r < 0) {
 		log_event(LOG_LEVEL_WARNING, "flows are not available", "reason", o->unavailable.text, NULL);
 		return 0;
