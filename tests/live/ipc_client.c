@@ -8,6 +8,7 @@
  *   half                 send half a frame and shut down
  *   events N             print events, one a line, until there were N
  *   drain                print events until a second passes without any
+ *   settle               the same, but until one passes without protocols, fingerprints and flow records
  *   raw PATH             from here on append the bytes of every frame that comes to a file
  *   flow JSON, flow0 JSON  send an ExternalFlowRecord and wait for the ack; send one that wants none
  *   wait PATH            do nothing, not even read, until PATH exists
@@ -231,6 +232,32 @@ static void step_events(const char *step, unsigned wanted)
 	}
 }
 
+static bool of_flows(const PB(NetprobeFrame) *f)
+{
+	return f->payload_case == CASE(DPI_EVENT) || f->payload_case == CASE(FINGERPRINT_EVENT) ||
+	       f->payload_case == CASE(FLOW_RECORD_BATCH);
+}
+
+/* Who owns what is told of the whole host, where something happens all the time. */
+static void step_settle(const char *step)
+{
+	time_t last = time(NULL);
+
+	while (time(NULL) - last < 2) {
+		bool end;
+		PB(NetprobeFrame) *f = receive(1000, &end);
+
+		if (end)
+			die(step, "the connection was closed");
+		if (!f)
+			return;
+		(void)show(f);
+		if (of_flows(f))
+			last = time(NULL);
+		serviceradar__agent__netprobe__v1__netprobe_frame__free_unpacked(f, NULL);
+	}
+}
+
 static void step_recv(const char *step, bool want_end)
 {
 	bool end;
@@ -298,6 +325,8 @@ int main(int argc, char **argv)
 			step_events(step, (unsigned)strtoul(argument, NULL, 10)), i++;
 		else if (strcmp(step, "drain") == 0)
 			step_events(step, 0);
+		else if (strcmp(step, "settle") == 0)
+			step_settle(step);
 		else if (strcmp(step, "flow") == 0 || strcmp(step, "flow0") == 0)
 			step_flow(step, argument, !step[4]), i++;
 		else if (strcmp(step, "raw") == 0) {

@@ -103,8 +103,8 @@ start() {
 # watch CONFIG: a client that applies it and stays.
 watch() {
 	rm -f "$BATS_TEST_TMPDIR/go" "$BATS_TEST_TMPDIR/out"
-	"$CLIENT" "$SOCKET" raw "$BATS_TEST_TMPDIR/raw" apply "$1" wait "$BATS_TEST_TMPDIR/go" drain ping \
-		apply '{"enabled":true}' drain ping >"$BATS_TEST_TMPDIR/out" 3>&- &
+	"$CLIENT" "$SOCKET" raw "$BATS_TEST_TMPDIR/raw" apply "$1" wait "$BATS_TEST_TMPDIR/go" settle ping \
+		apply '{"enabled":true}' settle ping >"$BATS_TEST_TMPDIR/out" 3>&- &
 	client=$!
 	until_ok 10 grep -q configHash "$BATS_TEST_TMPDIR/out"
 }
@@ -234,8 +234,8 @@ while not os.path.exists(sys.argv[1]) and time.time() < deadline:
 ' "$BATS_TEST_TMPDIR/stop" &
 	local sender=$!
 	"$CLIENT" "$SOCKET" apply '{"enabled":true,"captureInterfaces":["sr0","lo"]}' wait "$BATS_TEST_TMPDIR/go" \
-		apply '{"enabled":true,"captureInterfaces":["lo"]}' drain ping wait "$BATS_TEST_TMPDIR/go2" \
-		apply '{"enabled":true}' drain ping >"$BATS_TEST_TMPDIR/out" 3>&- &
+		apply '{"enabled":true,"captureInterfaces":["lo"]}' settle ping wait "$BATS_TEST_TMPDIR/go2" \
+		apply '{"enabled":true}' settle ping >"$BATS_TEST_TMPDIR/out" 3>&- &
 	client=$!
 	until_ok 10 grep -q configHash "$BATS_TEST_TMPDIR/out"
 	in_peer curl -sf -o /dev/null "http://$SERVER/$SECRET.txt"
@@ -351,7 +351,7 @@ while not os.path.exists(sys.argv[1]) and time.time() < deadline:
 
 @test "a client that does not read: queues are bounded, what was dropped is counted" {
 	start
-	"$CLIENT" "$SOCKET" apply '{"enabled":true,"captureInterfaces":["lo"]}' wait "$BATS_TEST_TMPDIR/go" drain ping >"$BATS_TEST_TMPDIR/out" 3>&- &
+	"$CLIENT" "$SOCKET" apply '{"enabled":true,"captureInterfaces":["lo"]}' wait "$BATS_TEST_TMPDIR/go" settle ping >"$BATS_TEST_TMPDIR/out" 3>&- &
 	client=$!
 	until_ok 10 grep -q configHash "$BATS_TEST_TMPDIR/out"
 	in_ns python3 -c '
