@@ -100,13 +100,21 @@ enum result verb_recover(struct updater *u, const char *id, const char *arg, str
 		result = RESULT_BROKEN;
 	fd = addons < 0 ? -1 : openat(addons, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	dir = fdopendir_steal(&fd);
-	while (dir && (e = readdir(dir))) {
+	if (addons >= 0 && !dir) {
+		(void)error_set(&u->err, -EIO, SR_ADDONS ": cannot be read");
+		result = RESULT_BROKEN;
+	}
+	while (dir && (errno = 0, e = readdir(dir))) {
 		int r = addon_id_valid(e->d_name) ? recover_one(u, e->d_name) : 0;
 
 		if (r < 0)
 			result = RESULT_BROKEN;
 		else if (r > 0 && done)
 			json_object_array_add(done, json_object_new_string(e->d_name));
+	}
+	if (dir && errno) {
+		(void)error_set(&u->err, -errno, SR_ADDONS ": cannot be read: %s", strerror(errno));
+		result = RESULT_BROKEN;
 	}
 	if (out)
 		json_object_object_add(out, "recovered", done);
