@@ -20,6 +20,7 @@ include mk/package.mk
 include mk/lint.mk
 include tests/tests.mk
 include tests/fuzz/fuzz.mk
+include tests/compare/compare.mk
 
 ## all: build the programs (the default)
 all: $(PROGRAMS) $(DATA)

@@ -4,11 +4,12 @@
 set -eu
 
 if command -v apt-get >/dev/null; then
-	want='apt-utils bats bpftool build-essential ca-certificates clang clang-tidy cppcheck createrepo-c curl dbus
-		debhelper dnf dpkg-dev fakeroot file gcc iproute2 libbpf-dev libcap-dev libcap2-bin libcmocka-dev libcurl4-openssl-dev libjson-c-dev libmicrohttpd-dev libprotobuf-c-dev
-		libseccomp-dev libssl-dev libsystemd-dev libyaml-dev lintian llvm make mandoc minisign mmdebstrap netcat-openbsd
-		openssh-server pkg-config procps protobuf-c-compiler python3 rpm rpmlint shellcheck strace systemd
-		systemd-container util-linux valgrind xz-utils zlib1g-dev zstd'
+	want='apt-utils bats bind9-dnsutils bpftool build-essential ca-certificates clang clang-tidy cppcheck createrepo-c curl dbus
+		debhelper dnf dnsmasq-base dpkg-dev ethtool fakeroot file gcc iproute2 libbpf-dev libcap-dev libcap2-bin libcmocka-dev libcurl4-openssl-dev libjson-c-dev libprotobuf-c-dev
+		libseccomp-dev libssl-dev libsystemd-dev libyaml-dev lintian llvm make mandoc minisign mmdebstrap mosquitto mosquitto-clients
+		netcat-openbsd nfdump nginx-light openssh-client openssh-server p0f pkg-config procps protobuf-c-compiler python3 rpm rpmlint shellcheck softflowd strace systemd
+		systemd-container tcpdump tshark udhcpc util-linux valgrind vsftpd wget xz-utils zlib1g-dev zstd
+		libmicrohttpd-dev'
 	missing=''
 	for p in $want; do
 		case $(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null || :) in
@@ -29,10 +30,11 @@ if command -v apt-get >/dev/null; then
 	# shellcheck disable=SC2086  # a list of names
 	RUNLEVEL=1 apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends $missing
 elif command -v dnf >/dev/null; then
-	dnf -q -y install bats bpftool clang clang-tools-extra cppcheck createrepo_c curl dnf gcc iproute \
-		json-c-devel libbpf-devel libcurl-devel libcap-devel libcmocka-devel libmicrohttpd-devel libseccomp-devel libyaml-devel llvm make mandoc minisign \
-		nmap-ncat openssl-devel pkgconf-pkg-config protobuf-c-compiler protobuf-c-devel python3 rpm-build rpmlint \
-		ShellCheck strace systemd-container systemd-devel valgrind zlib-devel
+	dnf -q -y install bats bind-utils bpftool clang clang-tools-extra cppcheck createrepo_c curl dnf dnsmasq ethtool gcc iproute \
+		json-c-devel libbpf-devel libcurl-devel libcap-devel libcmocka-devel libseccomp-devel libyaml-devel llvm make mandoc minisign mosquitto \
+		nginx nmap-ncat openssh-clients openssl openssl-devel p0f pkgconf-pkg-config protobuf-c-compiler protobuf-c-devel python3 rpm-build rpmlint \
+		ShellCheck strace systemd-container systemd-devel tcpdump valgrind vsftpd wget wireshark-cli zlib-devel \
+		libmicrohttpd-devel
 else
 	echo 'neither apt-get nor dnf is here: install what mk/config.mk names by hand' >&2
 	exit 1

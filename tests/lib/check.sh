@@ -30,7 +30,7 @@ at_once() {
 at_once deb:tests/package/life.bats rpm:tests/package/life.bats
 at_once deb:tests/package/bundle.bats rpm:tests/package/bundle.bats
 at_once deb:tests/package/offline.bats rpm:tests/package/offline.bats
-at_once deb:tests/package/deb.bats any:tests/package/lint.bats
+at_once deb:tests/package/deb.bats any:tests/package/lint.bats deb:tests/package/external.bats
 for file in tests/live/*.bats; do tests/lib/bats.sh "$results" "$file" || failed=1; done
 
 tests/lib/summary "$results"/*.tap || failed=1

@@ -24,11 +24,6 @@ teardown() {
 	cat "$BATS_TEST_TMPDIR/log" 2>/dev/null || :
 }
 
-# Counters of the last PingAck in $output add up: nothing is lost without being counted.
-adds_up() {
-		has '"pingAck" in o and int(o["pingAck"]["eventsProduced"]) == sum(int(o["pingAck"][k]) for k in ("eventsDelivered", "eventsDroppedKernel", "eventsDroppedQueue", "eventsDiscarded"))'
-}
-
 @test "HV-2 when it serves: not root, nothing effective, no_new_privs by itself, seccomp filter" {
 	start_netprobe "$ALL"
 	[ "$(proc_field Uid | cut -f2)" != 0 ]
