@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "netprobe/dissect/quic_crypto.h"
 #include "netprobe/pool.h"
 #include "netprobe/stream.h"
 
@@ -77,6 +78,7 @@ int classifier_new(struct classifier **out, uint64_t off)
 		classifier_free(c);
 		return -ENOMEM;
 	}
+	quic_crypto_prepare();
 	for (unsigned i = 0; i < count; i++) {
 		c->table[d[i].protocol] = d[i];
 		if (d[i].tcp) {
@@ -261,6 +263,26 @@ static bool classify_segment(struct classifier *c, struct classify_flow *f, cons
 	return fresh;
 }
 
+/* A connection that is older than the capture: where its messages begin is not known, so that each segment may be the beginning
+ * of one. */
+static bool is_old(const struct classify_flow *f)
+{
+	return f->tcp && !f->protocol && !f->stream[0].whole && !f->stream[1].whole;
+}
+
+static bool classify_alone(struct classifier *c, struct classify_flow *f, const struct packet *p, unsigned direction, bool last,
+			   uint64_t off, handout_fn *handout, void *userdata)
+{
+	uint8_t first = p->payload.data[0];
+	struct dissect_input in;
+	uint64_t no = 0;
+	bool more;
+
+	input_of(&in, p, f, direction, last, handout, userdata);
+	in.stream[direction] = p->payload;
+	return ask(c, f, (c->first[FIRST_CLIENT][first] | c->first[FIRST_SERVER][first]) & ~off, &in, &no, &more);
+}
+
 /* Keeps a datagram for those that want to see it beside later ones. */
 static void keep_datagram(struct classifier *c, struct datagrams *d, struct span bytes, unsigned direction)
 {
@@ -331,7 +353,7 @@ struct classify_result classify_packet(struct classifier *c, struct classify_flo
 {
 	struct classify_result result = { .state = CLASSIFY_UNKNOWN };
 	bool tcp = p->protocol == IPPROTO_TCP, syn = tcp && (p->tcp_flags & PACKET_SYN), payload, last;
-	struct classify_flow *f = *flow;
+	struct classify_flow *f = *flow, alone;
 
 	if ((!tcp && p->protocol != IPPROTO_UDP) || (f && f->tcp != tcp)) {
 		classify_forget(c, flow);
@@ -348,10 +370,13 @@ struct classify_result classify_packet(struct classifier *c, struct classify_flo
 	}
 	if (!f) {
 		f = *flow = flow_new(c, tcp);
-		if (!f) {
+		if (!f) { /* no room: this packet alone decides */
 			c->refused++;
-			result.state = CLASSIFY_UNKNOWN;
-			return result;
+			if (!payload)
+				return result;
+			alone = (struct classify_flow){ .tcp = tcp, .candidates = UINT64_MAX };
+			f = &alone;
+			budget = 1;
 		}
 	}
 	if (syn)
@@ -362,7 +387,9 @@ struct classify_result classify_packet(struct classifier *c, struct classify_flo
 		off |= c->off;
 		result.fresh = tcp ? classify_segment(c, f, p, direction, last, off, handout, userdata)
 				   : classify_datagram(c, f, p, direction, last, off, handout, userdata);
-		if (!f->candidates || last)
+		if (f->packets > 1 && is_old(f))
+			result.fresh = classify_alone(c, f, p, direction, last, off, handout, userdata);
+		if ((!f->candidates && !is_old(f)) || last)
 			result.state = f->protocol ? CLASSIFY_DONE : CLASSIFY_UNKNOWN;
 	}
 	result.protocol = f->protocol;

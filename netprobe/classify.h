@@ -44,6 +44,6 @@ void classify_forget(struct classifier *c, struct classify_flow **flow);
 
 struct classifier_totals {
 	uint64_t buffered_bytes, buffered_peak; /* now, and at most ever */
-	uint64_t refused;                       /* flows given up because all memory was in use */
+	uint64_t refused;                       /* flows that memory was lacking for: known by one packet, or not */
 };
 struct classifier_totals classifier_totals(const struct classifier *c);

@@ -9,6 +9,7 @@
 #define OPTION_CLIENT_ID 1u
 #define OPTION_SERVER_ID 2u
 #define OPTION_RELAYED   9u
+#define OPTION_MAX       200u
 #define OPTIONS_MAX      64u
 
 enum dissect_answer dissect_dhcpv6(const struct dissect_input *in, struct dissect_verdict *v)
@@ -31,7 +32,7 @@ enum dissect_answer dissect_dhcpv6(const struct dissect_input *in, struct dissec
 		uint16_t code = cursor_be16(&c);
 		struct span value = cursor_span(&c, cursor_be16(&c));
 
-		if (!code || (code > 200 && !port))
+		if (!code || code > OPTION_MAX)
 			return DISSECT_NO;
 		/* A DUID begins with its type, of which there are four (section 11), or a relayed message. */
 		if (code == OPTION_CLIENT_ID || code == OPTION_SERVER_ID)

@@ -40,7 +40,7 @@ static const struct dissector table[] = {
 	{ PROTOCOL_RDP, dissect_rdp, dissect_rdp_udp, { B(3) }, { B(3) }, { B(0xff) }, 0 },
 	{ PROTOCOL_SMB, dissect_smb, NULL, { B(0), B(0x81) }, { B(0), B(0x82) }, { ANY }, 0 },
 	{ PROTOCOL_STUN, dissect_stun_tcp, dissect_stun,
-	  { R(0, 0x3f) }, { R(0, 0x3f) }, { R(0, 0x3f) }, PROTOCOL_BIT(PROTOCOL_DTLS) },
+	  { R(0, 0x3f) }, { R(0, 0x3f) }, { R(0, 0x3f), R(0x80, 0xbf) }, PROTOCOL_BIT(PROTOCOL_DTLS) },
 	{ PROTOCOL_SSDP, NULL, dissect_ssdp, { ANY }, { ANY }, { B('M'), B('N'), B('H') }, 0 },
 	{ PROTOCOL_NETBIOS, dissect_netbios_tcp, dissect_netbios,
 	  { B(0x81) }, { R(0x82, 0x84) }, { ANY }, PROTOCOL_BIT(PROTOCOL_SMB) },

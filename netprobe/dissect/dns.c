@@ -44,6 +44,13 @@ static bool dnscrypt_certificate(const struct dns_message *m)
 	return m->type == 16 && span_starts(m->name, name, sizeof(name) - 1);
 }
 
+/* One question, no more records than a datagram holds, no reserved bit. */
+static bool plausible_header(struct span s)
+{
+	return s.size > HEADER && !(s.data[3] & RESERVED) && OPCODE(s.data[2] << 8) <= 5 && !s.data[4] && s.data[5] == 1 &&
+	       !s.data[6] && !s.data[8] && !s.data[10];
+}
+
 /* `ok`: dns_message_read could read the whole of it. */
 static float judge(const struct dns_message *m, bool ok, bool port)
 {
@@ -79,6 +86,9 @@ enum dissect_answer dissect_dns(const struct dissect_input *in, struct dissect_v
 		return DISSECT_NO;
 	if (port && bare_header(s))
 		return dissect_yes(v, 0.7F);
+	/* Most of what is not DNS ends here. */
+	if (!port && !plausible_header(s))
+		return DISSECT_NO;
 	ok = dns_message_read(s, in->missing, &m);
 	confidence = judge(&m, ok, port);
 	return confidence > 0 ? dissect_yes(v, confidence) : DISSECT_NO;

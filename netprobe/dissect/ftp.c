@@ -40,7 +40,7 @@ enum dissect_answer dissect_ftp(const struct dissect_input *in, struct dissect_v
 		if (!code)
 			return in->stream[server].size < 4 ? DISSECT_MORE : DISSECT_NO;
 		line = text_line(in->stream[server], &whole);
-		if (!opens(code) || !text_all_plain(line))
+		if (!opens(code) || !text_printable(line))
 			return DISSECT_NO;
 	}
 	if (client.size) {
@@ -49,7 +49,7 @@ enum dissect_answer dissect_ftp(const struct dissect_input *in, struct dissect_v
 
 		command = text_command(client, commands);
 		/* "HELP" and other words that are not FTP's alone say nothing either way. */
-		if (!command && (!text_all_plain(first) || (end && !(port && code == 220))))
+		if (!command && (!text_printable(first) || (end && !(port && code == 220))))
 			return DISSECT_NO;
 	}
 	v->more = !tls_hello_within(in);
@@ -62,7 +62,8 @@ enum dissect_answer dissect_ftp(const struct dissect_input *in, struct dissect_v
 	/* Turned away; one side only was captured; nothing more will come. */
 	if (port && whole && (code == 421 || code == 530) && !client.size)
 		return dissect_yes(v, 0.75F);
-	if (port && (command || (code && whole && !client.size)) && (in->packets >= 3 || in->last))
+	if (port && in->whole[command ? !server : server] && (command || (code && whole && !client.size)) &&
+	    (in->packets >= 3 || in->last))
 		return dissect_yes(v, 0.7F);
 	v->more = false;
 	return DISSECT_MORE;

@@ -10,6 +10,7 @@
 #define NAME_BYTES     32u /* half a byte in each: 'A' to 'P' (RFC 1001 section 14.1) */
 #define DIRECT_UNIQUE  0x10u
 #define QUERY_NEGATIVE 0x16u
+#define ERROR          0x13u
 
 static bool encoded_name(struct cursor *c)
 {
@@ -44,15 +45,19 @@ static enum dissect_answer datagrams(struct span s, struct dissect_verdict *v)
 {
 	struct cursor c = cursor_of(s);
 	uint8_t type = cursor_u8(&c), flags = cursor_u8(&c);
-	bool name;
+	uint16_t port;
 
-	cursor_skip(&c, 8);
+	cursor_skip(&c, 6);
+	port = cursor_be16(&c);
 	if (c.failed || type < DIRECT_UNIQUE || type > QUERY_NEGATIVE || flags & 0xf0)
 		return DISSECT_NO;
-	if (type <= DIRECT_UNIQUE + 2)
+	if (type == ERROR)
+		return c.left == 1 && port == PORT_DATAGRAMS ? dissect_yes(v, 0.8F) : DISSECT_NO;
+	if (type < ERROR)
 		cursor_skip(&c, 4);
-	name = type == DIRECT_UNIQUE + 3 || encoded_name(&c);
-	return dissect_yes(v, name ? 0.97F : 0.7F);
+	if (encoded_name(&c))
+		return dissect_yes(v, 0.97F);
+	return port == PORT_DATAGRAMS ? dissect_yes(v, 0.7F) : DISSECT_NO;
 }
 
 enum dissect_answer dissect_netbios(const struct dissect_input *in, struct dissect_verdict *v)

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "netprobe/dissect/quic_crypto.h"
 
+/* The digests of EVP allocate with every beginning; these work on the stack, and libcrypto keeps them. */
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include <openssl/evp.h>
+#include <openssl/sha.h>
 #include <string.h>
 
 #define HASH_BYTES  32u
@@ -62,8 +65,6 @@ static const struct {
 /* What libcrypto needs, made once and used for every packet: nothing is allocated for each. The daemon has one thread. */
 static struct {
 	bool tried, ok;
-	EVP_MD *sha256;
-	EVP_MD_CTX *hash;
 	EVP_CIPHER *ecb, *gcm;
 	EVP_CIPHER_CTX *mask, *open;
 	uint8_t plain[PLAIN_MAX];
@@ -76,40 +77,47 @@ static struct {
 
 static bool prepare(void)
 {
+	static const uint8_t zero[KEY_BYTES];
+
 	if (crypto.tried)
 		return crypto.ok;
 	crypto.tried = true;
-	crypto.sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
 	crypto.ecb = EVP_CIPHER_fetch(NULL, "AES-128-ECB", NULL);
 	crypto.gcm = EVP_CIPHER_fetch(NULL, "AES-128-GCM", NULL);
-	crypto.hash = EVP_MD_CTX_new();
 	crypto.mask = EVP_CIPHER_CTX_new();
 	crypto.open = EVP_CIPHER_CTX_new();
-	crypto.ok = crypto.sha256 && crypto.ecb && crypto.gcm && crypto.hash && crypto.mask && crypto.open;
+	/* With an algorithm named anew a context allocates anew: it is named here only. */
+	crypto.ok = crypto.ecb && crypto.gcm && crypto.mask && crypto.open &&
+		    EVP_EncryptInit_ex2(crypto.mask, crypto.ecb, zero, NULL, NULL) == 1 &&
+		    EVP_DecryptInit_ex2(crypto.open, crypto.gcm, zero, NULL, NULL) == 1;
 	return crypto.ok;
 }
 
 /* HMAC-SHA256 (RFC 2104) of two parts. */
-static bool hmac(const uint8_t *key, size_t key_size, struct span a, struct span b, uint8_t out[HASH_BYTES])
+static void hmac(const uint8_t *key, size_t key_size, struct span a, struct span b, uint8_t out[HASH_BYTES])
 {
 	uint8_t pad[BLOCK_BYTES], inner[HASH_BYTES];
-	EVP_MD_CTX *h = crypto.hash;
+	SHA256_CTX h;
 
 	memset(pad, 0x36, sizeof(pad));
 	for (size_t i = 0; i < key_size; i++)
 		pad[i] ^= key[i];
-	if (EVP_DigestInit_ex(h, crypto.sha256, NULL) != 1 || EVP_DigestUpdate(h, pad, sizeof(pad)) != 1 ||
-	    EVP_DigestUpdate(h, a.data, a.size) != 1 || (b.size && EVP_DigestUpdate(h, b.data, b.size) != 1) ||
-	    EVP_DigestFinal_ex(h, inner, NULL) != 1)
-		return false;
+	SHA256_Init(&h);
+	SHA256_Update(&h, pad, sizeof(pad));
+	SHA256_Update(&h, a.data, a.size);
+	if (b.size)
+		SHA256_Update(&h, b.data, b.size);
+	SHA256_Final(inner, &h);
 	for (size_t i = 0; i < sizeof(pad); i++)
 		pad[i] ^= 0x36 ^ 0x5c;
-	return EVP_DigestInit_ex(h, crypto.sha256, NULL) == 1 && EVP_DigestUpdate(h, pad, sizeof(pad)) == 1 &&
-	       EVP_DigestUpdate(h, inner, sizeof(inner)) == 1 && EVP_DigestFinal_ex(h, out, NULL) == 1;
+	SHA256_Init(&h);
+	SHA256_Update(&h, pad, sizeof(pad));
+	SHA256_Update(&h, inner, sizeof(inner));
+	SHA256_Final(out, &h);
 }
 
 /* HKDF-Expand-Label (RFC 8446 section 7.1) with an empty context and at most 32 bytes. */
-static bool expand(const uint8_t secret[HASH_BYTES], const char *label, uint8_t *out, uint8_t size)
+static void expand(const uint8_t secret[HASH_BYTES], const char *label, uint8_t *out, uint8_t size)
 {
 	uint8_t info[64], t[HASH_BYTES];
 	size_t n = strlen(label);
@@ -121,10 +129,8 @@ static bool expand(const uint8_t secret[HASH_BYTES], const char *label, uint8_t 
 	memcpy(info + 9, label, n);
 	info[9 + n] = 0;
 	info[10 + n] = 1; /* the counter of HKDF-Expand (RFC 5869 section 2.3) */
-	if (!hmac(secret, HASH_BYTES, (struct span){ info, 11 + n }, (struct span){ NULL, 0 }, t))
-		return false;
+	hmac(secret, HASH_BYTES, (struct span){ info, 11 + n }, (struct span){ NULL, 0 }, t);
 	memcpy(out, t, size);
-	return true;
 }
 
 /* The client's keys, into the two contexts and last_iv. */
@@ -136,17 +142,28 @@ static bool derive(enum quic_keys keys, struct span dcid)
 	    memcmp(crypto.last_cid, dcid.data, dcid.size) == 0)
 		return true;
 	crypto.have_last = false;
-	if (!hmac(versions[keys].salt, SALT_BYTES, dcid, (struct span){ NULL, 0 }, initial) ||
-	    !expand(initial, "client in", secret, HASH_BYTES) || !expand(secret, versions[keys].key, key, KEY_BYTES) ||
-	    !expand(secret, versions[keys].iv, crypto.last_iv, IV_BYTES) || !expand(secret, versions[keys].hp, hp, KEY_BYTES) ||
-	    EVP_EncryptInit_ex2(crypto.mask, crypto.ecb, hp, NULL, NULL) != 1 ||
-	    EVP_DecryptInit_ex2(crypto.open, crypto.gcm, key, NULL, NULL) != 1)
+	hmac(versions[keys].salt, SALT_BYTES, dcid, (struct span){ NULL, 0 }, initial);
+	expand(initial, "client in", secret, HASH_BYTES);
+	expand(secret, versions[keys].key, key, KEY_BYTES);
+	expand(secret, versions[keys].iv, crypto.last_iv, IV_BYTES);
+	expand(secret, versions[keys].hp, hp, KEY_BYTES);
+	if (EVP_EncryptInit_ex2(crypto.mask, NULL, hp, NULL, NULL) != 1 ||
+	    EVP_DecryptInit_ex2(crypto.open, NULL, key, NULL, NULL) != 1)
 		return false;
 	crypto.last = keys;
 	crypto.last_cid_size = dcid.size;
 	memcpy(crypto.last_cid, dcid.data, dcid.size);
 	crypto.have_last = true;
 	return true;
+}
+
+bool quic_crypto_prepare(void)
+{
+	static const uint8_t packet[64];
+	struct span plain;
+
+	quic_open_initial(QUIC_KEYS_V1, (struct span){ packet, 8 }, (struct span){ packet, sizeof(packet) }, 20, &plain);
+	return crypto.ok;
 }
 
 bool quic_open_initial(enum quic_keys keys, struct span dcid, struct span packet, size_t number_at, struct span *plain)

@@ -21,6 +21,10 @@ enum quic_keys {
 	QUIC_KEYS_NONE,
 };
 
+/* Has libcrypto make and allocate all that it will need: at start, before files are out of reach. False when it has not got
+ * what QUIC needs; then packets are known by their headers alone. */
+bool quic_crypto_prepare(void);
+
 /* Opens one Initial packet of a client whose first destination connection id was `dcid`. `packet`: from the first byte of the
  * header to the end that its length field says; `number_at`: where the packet number begins. *plain is the payload, in a buffer
  * that the next call overwrites. False when the packet does not authenticate. */

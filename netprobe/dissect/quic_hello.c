@@ -6,11 +6,11 @@
 #include "netprobe/dissect/tls_hello.h"
 
 #define HELLO_MAX  (16u * 1024)
-#define FRAMES_MAX 2048u /* in one packet: it may be padded byte by byte */
-#define PACKETS    4u    /* in one datagram */
+#define FRAMES_MAX 256u /* in one packet, but for PADDING and PING */
+#define PACKETS    4u   /* in one datagram */
 #define HEADER     4u
 
-enum { PADDING = 0, PING = 1, ACK = 2, ACK_ECN = 3, CRYPTO = 6, CRYPTO_GOOGLE = 8 };
+enum { PING = 1, ACK = 2, ACK_ECN = 3, CRYPTO = 6, CRYPTO_GOOGLE = 8 };
 
 struct hello {
 	size_t size; /* the highest byte that came, plus one */
@@ -57,10 +57,15 @@ static void frames(struct hello *h, struct span plain, uint64_t crypto)
 	struct cursor c = cursor_of(plain);
 
 	for (unsigned n = 0; n < FRAMES_MAX && c.left; n++) {
-		uint64_t type = quic_varint(&c), offset, length;
+		uint64_t type, offset, length;
 
-		if (type == PADDING || type == PING)
-			continue;
+		while (c.left && *c.at <= PING) { /* most of a packet is PADDING */
+			c.at++;
+			c.left--;
+		}
+		if (!c.left)
+			return;
+		type = quic_varint(&c);
 		if (type == ACK || type == ACK_ECN) {
 			acknowledgement(&c, type == ACK_ECN);
 			continue;

@@ -4,7 +4,7 @@
 #include "netprobe/dissect/sip_line.h"
 
 static const char *const methods[] = { "INVITE", "ACK",     "BYE",  "CANCEL", "OPTIONS", "REGISTER", "PRACK", "SUBSCRIBE",
-				       "NOTIFY", "PUBLISH", "INFO", "REFER",  "MESSAGE", "UPDATE",   "" };
+				       "NOTIFY", "PUBLISH", "INFO", "REFER",  "MESSAGE", "UPDATE", "SERVICE", "BENOTIFY",   "" };
 
 /* A method and the scheme behind it are SIP's, whatever became of the rest of the line. */
 static bool scheme(struct span s)

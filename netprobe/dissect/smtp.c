@@ -34,7 +34,7 @@ enum dissect_answer dissect_smtp(const struct dissect_input *in, struct dissect_
 		return dissect_yes(v, 0.85F);
 	if (code == 220 && whole && (text_holds(line, "SMTP") || text_holds(line, "LMTP")) && !text_holds(line, "FTP "))
 		return dissect_yes(v, port ? 0.95F : 0.85F);
-	if (port && whole && text_all_plain(line) &&
+	if (port && whole && text_printable(line) &&
 	    (code == 220 ? in->last || in->packets >= 2 : code == 421 || code == 554 || code == 521))
 		return dissect_yes(v, 0.75F);
 	v->more = false;

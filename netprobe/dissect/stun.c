@@ -43,7 +43,8 @@ static float judge(struct span s, size_t missing, bool port)
 	method = (uint16_t)((type & 0x000f) | (type & 0x00e0) >> 1 | (type & 0x3e00) >> 2);
 	if (c.left < length)
 		return cookie == COOKIE && length % 4 == 0 ? 0.9F : 0;
-	walked = attributes((struct cursor){ c.at, length, false }, cookie != COOKIE, &count, &known);
+	walked = attributes((struct cursor){ c.at, length, false }, cookie != COOKIE, &count, &known) ||
+		 attributes((struct cursor){ c.at, length, false }, false, &count, &known);
 	if (cookie == COOKIE) {
 		if (length % 4 == 0 && walked)
 			return method <= 0x1ff ? 0.98F : 0.9F;
@@ -57,10 +58,25 @@ static float judge(struct span s, size_t missing, bool port)
 	return port && method <= 2 ? 0.8F : 0;
 }
 
+/* RTCP (RFC 3550 section 6.4): version 2, a type of 200 to 207, a length that fits. */
+static bool is_rtcp(struct span s)
+{
+	return s.size >= 8 && s.data[0] >> 6 == 2 && s.data[1] >= 200 && s.data[1] <= 207 &&
+	       ((size_t)s.data[2] << 8 | s.data[3]) * 4 + 4 <= s.size;
+}
+
 enum dissect_answer dissect_stun(const struct dissect_input *in, struct dissect_verdict *v)
 {
-	float confidence = judge(in->stream[in->direction], in->missing, port_of_stun(in));
+	struct span s = in->stream[in->direction];
+	float confidence;
 
+	/* A flow that began with media is one of media; STUN keeps it open (RFC 7983). It is not STUN's. */
+	if (s.data[0] >> 6 == 2)
+		return is_rtcp(s) ? DISSECT_MORE : DISSECT_NO;
+	for (unsigned i = 0; i < in->earlier_count; i++)
+		if (is_rtcp(in->earlier[i].bytes))
+			return DISSECT_NO;
+	confidence = judge(s, in->missing, port_of_stun(in));
 	if (!(confidence > 0))
 		return DISSECT_NO;
 	v->more = true;

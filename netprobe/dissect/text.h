@@ -79,6 +79,15 @@ static inline bool text_holds(struct span s, const char *upper)
 	return false;
 }
 
+/* No control characters; greetings are in any language. */
+static inline bool text_printable(struct span s)
+{
+	for (size_t i = 0; i < s.size; i++)
+		if (!text_plain(s.data[i]) && s.data[i] < 0x80)
+			return false;
+	return true;
+}
+
 /* Only text_plain bytes. */
 static inline bool text_all_plain(struct span s)
 {

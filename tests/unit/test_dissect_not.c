@@ -47,9 +47,8 @@ static const struct other others[] = {
 			"12345") } },
 	{ "NetFlow 9",
 	  OTHER_UDP,
-	  { FROM_CLIENT(
-		  "\x00\x09\x00\x01\x00\x01\x00\x00\x65\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x0c"
-		  "\x01\x00\x00\x01\x00\x08\x00\x04") } },
+	  { FROM_CLIENT("\x00\x09\x00\x01\x00\x01\x00\x00\x65\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x0c"
+			"\x01\x00\x00\x01\x00\x08\x00\x04") } },
 	{ "VXLAN", OTHER_UDP, { FROM_CLIENT("\x08\x00\x00\x00\x00\x00\x2a\x00" X64) } },
 	{ "GTP", OTHER_UDP, { FROM_CLIENT("\x30\xff\x00\x40\x12\x34\x56\x78" X64) } },
 	{ "RakNet",
@@ -109,9 +108,8 @@ static const struct other others[] = {
 	    FROM_SERVER("\x03\x00\x00\x00\x00\x0d\x0e\x0a\x0d" X64) } },
 	{ "BGP",
 	  OTHER_TCP,
-	  { FROM_CLIENT(
-		  "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x00\x1d\x01\x04\xfd\xe8\x00\xb4"
-		  "\xc0\x00\x02\x01\x00") } },
+	  { FROM_CLIENT("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x00\x1d\x01\x04\xfd\xe8\x00\xb4"
+			"\xc0\x00\x02\x01\x00") } },
 	{ "rsync", OTHER_TCP, { FROM_SERVER("@RSYNCD: 31.0\n"), FROM_CLIENT("@RSYNCD: 31.0\n"), FROM_CLIENT("module\n") } },
 	{ "git", OTHER_TCP, { FROM_CLIENT("0033git-upload-pack /project.git\0host=example.org\0") } },
 	{ "VNC", OTHER_TCP, { FROM_SERVER("RFB 003.008\n"), FROM_CLIENT("RFB 003.008\n"), FROM_SERVER("\x01\x02") } },
@@ -135,25 +133,81 @@ static const struct other others[] = {
 	    FROM_SERVER("\x30\x03\x02\x01\x05") } },
 };
 
+static void play(const struct other *o, uint16_t port, bool syn)
+{
+	struct flow f;
+
+	flow_begin(&f, o->tcp, port);
+	if (syn)
+		flow_syn(&f);
+	for (unsigned n = 0; n < 4 && o->packets[n].size; n++)
+		flow_send(&f, o->packets[n].direction, o->packets[n].bytes, o->packets[n].size);
+	if (f.result.protocol)
+		fail_msg("%s on port %u: %s", o->what, port, protocol_name(f.result.protocol));
+	assert_int_equal(f.handed_count, 0);
+	flow_end(&f);
+}
+
 static void unknown_on_every_port(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
-		for (size_t port = 0; port < PORTS; port++) {
-			struct flow f;
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		for (size_t port = 0; port < PORTS; port++)
+			play(&others[i], ports[port], others[i].tcp);
+}
 
-			flow_begin(&f, others[i].tcp, ports[port]);
-			if (others[i].tcp)
+/* Of an old connection each segment may be the beginning of something. */
+static void unknown_without_a_beginning(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		for (size_t port = 0; port < PORTS && others[i].tcp; port++)
+			play(&others[i], ports[port], false);
+}
+
+/* Flows of random bytes: one in a thousand may look like something by accident, on the port of it. */
+static void noise(void **state)
+{
+	enum { FLOWS = 1000, PACKETS = 6 };
+	uint32_t random = 1;
+	unsigned claimed = 0;
+
+	(void)state;
+	for (size_t port = 0; port < PORTS; port++) {
+		struct flow f;
+
+		flow_begin(&f, false, ports[port]);
+		for (unsigned n = 0; n < FLOWS; n++) {
+			f.result.state = CLASSIFY_GOING;
+			f.tcp = n & 1;
+			if (f.tcp)
 				flow_syn(&f);
-			for (unsigned n = 0; n < 4 && others[i].packets[n].size; n++)
-				flow_send(&f, others[i].packets[n].direction, others[i].packets[n].bytes,
-					  others[i].packets[n].size);
-			if (f.result.protocol)
-				fail_msg("%s on port %u: %s", others[i].what, ports[port], protocol_name(f.result.protocol));
-			assert_int_equal(f.handed_count, 0);
-			flow_end(&f);
+			for (unsigned i = 0; i < PACKETS; i++) {
+				uint8_t bytes[128];
+				size_t size;
+
+				for (unsigned b = 0; b < sizeof(bytes); b++) {
+					random = random * 1664525 + 1013904223;
+					bytes[b] = (uint8_t)(random >> 24);
+				}
+				size = 1 + bytes[127] % 127u;
+				if (n & 2)
+					bytes[0] &= 0x3f;
+				flow_send(&f, i & 1, bytes, size);
+			}
+			if (f.result.protocol) {
+				claimed++;
+				assert_false(f.tcp);
+				assert_int_not_equal(ports[port], 40001);
+			}
+			classify_forget(f.classifier, &f.kept);
+			f.next[0] += 1u << 20;
+			f.next[1] += 1u << 20;
 		}
+		assert_int_equal(f.handed_count, 0);
+		flow_end(&f);
 	}
+	assert_true(claimed <= PORTS * FLOWS / 1000);
 }
 
 /* DNS in form, on the port of DNSCrypt; and what only looks like DNS from afar. */
@@ -243,6 +297,26 @@ static void ftp_and_smtp_are_told_apart(void **state)
 	}
 }
 
+/* Media that began without STUN: what keeps its path open later does not make it STUN. */
+static void media_with_stun_in_it(void **state)
+{
+	static const char rtcp[] = "\x80\xc9\x00\x01\xca\xfe\xba\xbe\x80\x00\x00\x05" X16;
+	struct flow f;
+
+	(void)state;
+	flow_begin(&f, false, 3478);
+	flow_send(&f, 0, rtcp, sizeof(rtcp) - 1);
+	flow_send(&f, 1, STUN_BINDING, sizeof(STUN_BINDING) - 1);
+	flow_send(&f, 0, STUN_BINDING, sizeof(STUN_BINDING) - 1);
+	assert_int_equal(f.result.protocol, PROTOCOL_UNKNOWN);
+	flow_end(&f);
+	flow_begin(&f, false, 3478);
+	flow_send(&f, 0, STUN_BINDING, sizeof(STUN_BINDING) - 1);
+	flow_send(&f, 0, rtcp, sizeof(rtcp) - 1);
+	assert_int_equal(f.result.protocol, PROTOCOL_STUN);
+	flow_end(&f);
+}
+
 /* Without its beginning a connection of MQTT is known by what both sides say in turn. */
 static void an_old_connection_of_mqtt(void **state)
 {
@@ -261,9 +335,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(unknown_on_every_port),
+		cmocka_unit_test(unknown_without_a_beginning),
+		cmocka_unit_test(noise),
 		cmocka_unit_test(not_dns),
 		cmocka_unit_test(ftp_and_smtp_are_told_apart),
 		cmocka_unit_test(an_old_connection_of_mqtt),
+		cmocka_unit_test(media_with_stun_in_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
