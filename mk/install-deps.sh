@@ -4,12 +4,12 @@
 set -eu
 
 if command -v apt-get >/dev/null; then
-	want='apt-utils bats bind9-dnsutils bpftool build-essential ca-certificates clang clang-tidy cppcheck createrepo-c curl dbus
-		debhelper dnf dnsmasq-base dpkg-dev ethtool fakeroot file gcc iproute2 libbpf-dev libcap-dev libcap2-bin libcmocka-dev libcurl4-openssl-dev libjson-c-dev libprotobuf-c-dev
-		libseccomp-dev libssl-dev libsystemd-dev libyaml-dev lintian llvm make mandoc minisign mmdebstrap mosquitto mosquitto-clients
-		netcat-openbsd nfdump nginx-light openssh-client openssh-server p0f pkg-config procps protobuf-c-compiler python3 rpm rpmlint shellcheck softflowd strace systemd
-		systemd-container tcpdump tshark udhcpc util-linux valgrind vsftpd wget xz-utils zlib1g-dev zstd
-		libmicrohttpd-dev'
+	want='apt-utils bats bpftool build-essential ca-certificates clang clang-tidy cppcheck createrepo-c curl dbus
+		debhelper dnf dpkg-dev fakeroot file gcc iproute2 libbpf-dev libcap-dev libcap2-bin libcmocka-dev libcurl4-openssl-dev libjson-c-dev libprotobuf-c-dev
+		libseccomp-dev libssl-dev libsystemd-dev libyaml-dev lintian llvm make mandoc minisign mmdebstrap netcat-openbsd nfdump
+		openssh-server pkg-config procps protobuf-c-compiler python3 rpm rpmlint shellcheck softflowd strace systemd
+		systemd-container util-linux valgrind xz-utils zlib1g-dev zstd
+		bind9-dnsutils dnsmasq-base ethtool mosquitto mosquitto-clients nginx-light openssh-client p0f tcpdump tshark udhcpc vsftpd wget libmicrohttpd-dev'
 	missing=''
 	for p in $want; do
 		case $(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null || :) in

@@ -24,6 +24,7 @@ struct attribution {
 	struct cgroup_table cgroups;
 	struct seed seed;
 	bool listeners_changed;
+	unsigned turn; /* events handed out in this turn */
 	attribution_fn fn;
 	void *userdata;
 };
@@ -66,7 +67,7 @@ static int on_record(void *userdata, void *data, size_t size)
 	case RECORD_FLOW:
 		if (size >= sizeof(struct attribution_event))
 			on_flow(data, a);
-		break;
+		return ++a->turn < ATTRIBUTION_TURN ? 0 : -EAGAIN; /* ends the turn, behind this record */
 	case RECORD_PROCESS:
 		if (size >= sizeof(struct process_record))
 			(void)process_note(&a->processes, data);
@@ -93,6 +94,8 @@ static int seed(struct attribution *a)
 	const struct bpf_link *task = a->ladder.links[PROGRAM_TASK], *file = a->ladder.links[PROGRAM_FILE];
 	int r = 0;
 
+	if (!a->ladder.skel) /* never: for the static analyzers */
+		return -ENOTSUP;
 	if (task)
 		r = seed_processes(task, &a->processes);
 	if (file && r == 0)
@@ -174,7 +177,11 @@ int attribution_fd(const struct attribution *a)
 
 int attribution_drain(struct attribution *a)
 {
-	return ring_buffer__consume(a->ring);
+	int r;
+
+	a->turn = 0;
+	r = ring_buffer__consume(a->ring);
+	return r == -EAGAIN ? ATTRIBUTION_TURN : r;
 }
 
 /* Records of one pass. They are kept until it is over: the cgroups that it meets first come through the ring buffer. */
@@ -207,7 +214,7 @@ int attribution_listeners(struct attribution *a, attribution_listener_fn fn, voi
 	if (!a->ladder.links[PROGRAM_FILE])
 		return -ENOTSUP;
 	r = seed_listeners(a->ladder.links[PROGRAM_FILE], &a->ladder.skel->bss->iterate, keep_listener, &l);
-	if (r == 0)
+	for (int i = 0; i < 3 && r >= 0; i++) /* not so many that the queue behind it overflows */
 		r = attribution_drain(a);
 	for (size_t i = 0; i < l.count && r >= 0; i++)
 		fn(&l.records[i], process_find(&a->processes, l.records[i].pid, l.records[i].start_ns),

@@ -37,7 +37,11 @@ int attribution_enable(struct attribution *a, bool on, struct error *err);
 /* Readable when the ring buffer is more than a quarter full; it stays the attribution's. */
 int attribution_fd(const struct attribution *a);
 
-/* Hands every event that is in the ring buffer to the callback. Returns how many records there were, or a negative errno. */
+/* The ring buffer holds more events than the queue behind it: they are handed out in turns. */
+#define ATTRIBUTION_TURN 2048
+
+/* Hands events of the ring buffer to the callback, ATTRIBUTION_TURN of them at most. Returns how many records there were, of which
+ * ATTRIBUTION_TURN or more mean that there may be others, or a negative errno. */
 int attribution_drain(struct attribution *a);
 
 /* Hands each listening TCP and bound UDP socket of every network namespace to `fn`. Needs the capabilities for a moment on

@@ -261,7 +261,7 @@ void external_socket_event(struct external *x, const struct event *event)
 	reverse(&t, &back);
 	for (struct external_flow *f = *waiting_bucket_of(x, &t), *next; f; f = next) { /* both directions are in one bucket */
 		next = f->next;
-		if ((memcmp(&f->tuple, &t, sizeof(t)) && memcmp(&f->tuple, &back, sizeof(back))) || !overlap(x, f, s))
+		if ((memcmp(&f->tuple, &t, sizeof(t)) != 0 && memcmp(&f->tuple, &back, sizeof(back)) != 0) || !overlap(x, f, s))
 			continue;
 		attribute(x, f, s);
 		stop_waiting(x, f);

@@ -7,6 +7,7 @@
 #include "netprobe/server.h"
 #include "netprobe/server_state.h"
 
+#define RING_KEEP     16384u /* events are left in the ring buffer while the queue has no room, but not more than half of what it holds */
 #define ANNOUNCE_ROOM (EVENTS_QUEUE_MAX / 2) /* the queue is filled so far with connections that are older than the daemon */
 
 static void enqueue(const struct event *event, void *userdata)
@@ -64,13 +65,24 @@ static bool announce(struct server *s)
 	return r > 0;
 }
 
-bool intake(struct server *s, uint64_t now_usec)
+/* While the client does not keep up, the ring buffer is a second queue. */
+static bool hold_back(const struct server *s)
+{
+	struct attribution_totals t = attribution_totals(s->attribution);
+
+	return s->queue.count + ATTRIBUTION_TURN > EVENTS_QUEUE_MAX && t.produced - t.dropped - s->taken < RING_KEEP;
+}
+
+bool intake(struct server *s, uint64_t now_usec, bool *more)
 {
 	bool busy = false;
+	int n;
 
-	if (s->attribution) {
-		busy = attribution_drain(s->attribution) > 0;
-		busy = announce(s) || busy;
+	*more = false;
+	if (s->attribution && !hold_back(s)) {
+		n = attribution_drain(s->attribution);
+		*more = n >= ATTRIBUTION_TURN;
+		busy = announce(s) || n > 0;
 	}
 	presumed_expire(&s->presumed, now_usec * 1000, settled, s);
 	s->external.offset_ns = events_clock_offset();
@@ -85,8 +97,8 @@ uint64_t intake_waiting(const struct server *s, const struct attribution_totals 
 
 void intake_flush(struct server *s)
 {
-	if (s->attribution)
-		(void)attribution_drain(s->attribution);
+	while (s->attribution && attribution_drain(s->attribution) >= ATTRIBUTION_TURN)
+		;
 	presumed_expire(&s->presumed, UINT64_MAX, settled, s);
 }
 

@@ -10,8 +10,9 @@ struct server;
 
 void intake_init(struct server *s);
 
-/* Takes in what the kernel has, and does what is due. True when there was something. `now_usec`: CLOCK_MONOTONIC. */
-bool intake(struct server *s, uint64_t now_usec);
+/* Takes in what the kernel has, a part of it at a time (*more: there is another), and does what is due. True when there was
+ * something. `now_usec`: CLOCK_MONOTONIC. */
+bool intake(struct server *s, uint64_t now_usec, bool *more);
 
 /* Events that are on their way: in the ring buffer, held, in the queue. */
 uint64_t intake_waiting(const struct server *s, const struct attribution_totals *t);

@@ -25,6 +25,7 @@
 #define IDLE_USEC     200000u         /* … and this often when nothing happened for a second */
 #define BATCH_USEC    150000u         /* an event older than this at a tick is sent: none waits longer than 250 ms */
 #define REPORT_USEC   (60u * 1000000) /* counters are logged at most this often */
+#define PARTS_A_TURN  32              /* of the ring buffer, taken before others get their turn */
 #define FRAMES_A_TURN 16              /* requests taken before others get their turn */
 
 static uint64_t now_usec(const struct server *s)
@@ -284,14 +285,16 @@ static int on_connection(sd_event_source *source, int listen_fd, uint32_t revent
 	return 0;
 }
 
-static void take_events(struct server *s)
+/* One part of what the kernel has, and on with it to the client. Whether there is more. */
+static bool take_part(struct server *s)
 {
+	bool more;
 	int r;
 
-	if (intake(s, now_usec(s)))
+	if (intake(s, now_usec(s), &more))
 		s->busy_until = now_usec(s) + 1000000;
 	if (s->client.fd < 0)
-		return;
+		return more;
 	r = listeners_turn(s, now_usec(s));
 	if (r > 0)
 		r = flush(s);
@@ -301,6 +304,13 @@ static void take_events(struct server *s)
 		disconnect(s, "connection lost");
 	else
 		watch(s);
+	return more;
+}
+
+static void take_events(struct server *s)
+{
+	for (int i = 0; i < PARTS_A_TURN && take_part(s); i++)
+		;
 }
 
 static int on_ring(sd_event_source *source, int fd, uint32_t revents, void *userdata)
@@ -348,7 +358,7 @@ int server_new(struct server **out, sd_event *event, int listen_fd, struct attri
 	if (r >= 0)
 		r = sd_event_add_time_relative(event, &s->tick_source, CLOCK_MONOTONIC, TICK_USEC, 5000, on_tick, s);
 	if (r >= 0 && attribution)
-		r = sd_event_add_io(event, &s->ring_source, attribution_fd(attribution), EPOLLIN, on_ring, s);
+		r = sd_event_add_io(event, &s->ring_source, attribution_fd(attribution), EPOLLIN | EPOLLET, on_ring, s);
 	if (r >= 0 && config && !config->enabled && attribution)
 		r = attribution_enable(attribution, false, NULL);
 	if (r < 0) {

@@ -39,7 +39,7 @@ static int field_of(const char *name)
 {
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (strcasecmp(name, names[i].name) == 0)
-			return names[i].field;
+			return (int)names[i].field;
 	return -1;
 }
 

@@ -40,9 +40,10 @@ struct connection {
 	__u8 unowned;     /* accepted by a listener that has no owner: who it is, its first use will tell */
 	__u8 waiting;     /* established, and accept() has not come yet */
 	__u8 closed;      /* it was closed while it waited */
+	__u8 used;        /* its owner has sent or received, or accepted it for sure: who only closes it changes nothing */
 	__u8 corrections;
 	__u8 seeded, announced, holders; /* found by the iterator; seen by the daemon; processes that hold it */
-	__u8 pad[2];
+	__u8 pad[1];
 	__u32 last_holder;
 };
 
@@ -199,7 +200,7 @@ static __always_inline int on_open(struct sock *sk, bool listens)
 
 	if (!c)
 		return 0;
-	c->reported = c->passive = c->unowned = c->waiting = c->closed = c->corrections = c->seeded = c->holders = 0;
+	c->used = c->reported = c->passive = c->unowned = c->waiting = c->closed = c->corrections = c->seeded = c->holders = 0;
 	own(c);
 	if (listens)
 		note_listeners();
@@ -225,12 +226,12 @@ static __always_inline int on_established(struct sock *sk, int old_state)
 	if (!passive) {
 		if (!c->has_owner)
 			return 0;
-		c->reported = 1;
+		c->reported = c->used = 1;
 		emit(&c->owner, &c->ends, sk, KIND(EVENT_CONNECT, 0), STATES(old_state, TCP_ESTABLISHED));
 		return 0;
 	}
 	c->passive = 1;
-	c->seeded = c->holders = c->corrections = c->closed = 0; /* its listener's */
+	c->used = c->seeded = c->holders = c->corrections = c->closed = 0; /* its listener's */
 	if (have_accept) {
 		c->waiting = 1;
 	} else if (c->has_owner) {
@@ -267,14 +268,17 @@ static __always_inline int on_close(struct sock *sk, int old_state)
 	return 0;
 }
 
-/* The current process uses the socket: a worker that was forked, a process that was handed the socket. */
-static __always_inline void on_use(struct sock *sk)
+/* The current process uses the socket: a worker that was forked, a process that was handed the socket. Who closes it without
+ * having used it counts only if nobody else has: of several holders, the last one to let go is not the owner for that. */
+static __always_inline void on_use(struct sock *sk, bool closes)
 {
 	struct connection *c = bpf_sk_storage_get(&connections, sk, NULL, 0);
 	bool first;
 
-	if (!c || c->waiting || (!c->unowned && !c->reported) ||
-	    (c->has_owner && c->owner.tgid == (__u32)(bpf_get_current_pid_tgid() >> 32)))
+	if (!c || c->waiting || (!c->unowned && !c->reported) || (closes && c->used))
+		return;
+	c->used = 1;
+	if (c->has_owner && c->owner.tgid == (__u32)(bpf_get_current_pid_tgid() >> 32))
 		return;
 	if (bpf_get_current_task_btf()->flags & PF_KTHREAD)
 		return;
@@ -310,7 +314,7 @@ int BPF_PROG(on_state, struct sock *sk, int old_state, int new_state)
 		return 0;
 	case TCP_FIN_WAIT1: /* close() and shutdown(): both in the context of who calls them */
 	case TCP_LAST_ACK:
-		on_use(sk);
+		on_use(sk, true);
 		return 0;
 	case TCP_CLOSE:
 		return on_close(sk, old_state);
@@ -328,6 +332,7 @@ static __always_inline int on_accepted(struct sock *sk)
 	if (!c || !c->waiting)
 		return 0;
 	c->waiting = c->unowned = 0;
+	c->used = 1;
 	if (!own(c))
 		return 0;
 	c->reported = !c->closed;
@@ -521,11 +526,12 @@ static __always_inline int packet_peer(struct sk_buff___attribute *skb, struct p
 {
 	unsigned char *head = skb->head, *ip = head + skb->network_header, *transport = head + skb->transport_header;
 	__be16 ports[2];
-	__u8 header[40], protocol;
+	__u8 header[48], protocol;
+	bool read = false; /* the ports came with the IP header: what is behind it is 8 bytes at least for all three */
 
 	p->pad = 0;
 	if (skb->protocol == bpf_htons(ETH_P_IP)) {
-		if (bpf_probe_read_kernel(header, 20, ip) < 0)
+		if (bpf_probe_read_kernel(header, 28, ip) < 0)
 			return -1;
 		if ((header[6] & 0x1f) || header[7]) /* not the first fragment */
 			return -1;
@@ -535,8 +541,10 @@ static __always_inline int packet_peer(struct sk_buff___attribute *skb, struct p
 		__builtin_memset(p->local, 0, 12);
 		__builtin_memcpy(p->remote + 12, header + (outgoing ? 16 : 12), 4);
 		__builtin_memcpy(p->local + 12, header + (outgoing ? 12 : 16), 4);
+		read = header[0] == 0x45; /* no options */
+		__builtin_memcpy(ports, header + 20, sizeof(ports));
 	} else if (skb->protocol == bpf_htons(ETH_P_IPV6)) {
-		if (bpf_probe_read_kernel(header, 40, ip) < 0)
+		if (bpf_probe_read_kernel(header, 48, ip) < 0)
 			return -1;
 		protocol = header[6];
 		p->family = AF_INET6;
@@ -549,11 +557,14 @@ static __always_inline int packet_peer(struct sk_buff___attribute *skb, struct p
 				return -1;
 			protocol = fragment[0];
 			transport = ip + 48;
+		} else {
+			read = protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE || protocol == IPPROTO_ICMPV6;
+			__builtin_memcpy(ports, header + 40, sizeof(ports));
 		}
 	} else {
 		return -1;
 	}
-	if (bpf_probe_read_kernel(ports, sizeof(ports), transport) < 0)
+	if (!read && bpf_probe_read_kernel(ports, sizeof(ports), transport) < 0)
 		return -1;
 	p->remote_port = 0;
 	if (protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE) {
@@ -648,7 +659,7 @@ static __always_inline int used(struct sock *sk, int ret, enum direction directi
 		return 0;
 	protocol = sk->sk_protocol;
 	if (protocol == IPPROTO_TCP) {
-		on_use(sk);
+		on_use(sk, false);
 		return 0;
 	}
 	if (ret < 0 || !is_datagram(protocol))

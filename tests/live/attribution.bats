@@ -90,8 +90,8 @@ assert (o["uid"], o["gid"]) == (12, 34), o
 received = some(eventKind=5, localPort=5304)
 assert len(some(eventKind=4, remotePort=5304)) == 500
 ack = [o["pingAck"] for o in lines if "pingAck" in o][-1]
-assert 64 <= len(received) <= 500 and len({o["remotePort"] for o in received}) == len(received)
-assert len(received) + int(ack["udpPeersSuppressed"]) >= 500, (len(received), ack["udpPeersSuppressed"])'
+assert 64 <= len(received) < 500 and len({o["remotePort"] for o in received}) == len(received)
+assert len(received) + int(ack["udpPeersSuppressed"]) >= told["ports"], (len(received), ack["udpPeersSuppressed"], told)'
 }
 
 @test "HV-6 ICMP echo, IPv4 and IPv6" {
@@ -242,8 +242,9 @@ assert both[0]["processStartedAtUnixNano"] != both[1]["processStartedAtUnixNano"
 	exec 4>"$BATS_TEST_TMPDIR/tell"
 	until_ok 10 grep -q child "$BATS_TEST_TMPDIR/older"
 	start_netprobe "$ALL"
-	begin
-	until_ok 20 grep -q '"source":"iterator"' "$BATS_TEST_TMPDIR/out" || :
+	"$CLIENT" "$SOCKET" apply "$CONFIG" drain wait "$BATS_TEST_TMPDIR/go" drain ping >"$BATS_TEST_TMPDIR/out" 3>&- &
+	client=$!
+	until_ok 20 grep -q '"source":"iterator"' "$BATS_TEST_TMPDIR/out"
 	echo >&4
 	exec 4>&-
 	wait "$older"
@@ -258,7 +259,7 @@ for port in (5501, told["port"]):
     assert one(eventKind=3, localPort=port, remotePort=5501 if port != 5501 else told["port"])["pid"] == told["pid"]
 late = [o for o in some(eventKind=2, localPort=5501)]
 assert late and late[-1]["pid"] == told["pid"], late
-entries = [x for o in lines if "processSnapshot" in o for x in o["processSnapshot"]["entries"]]
+entries = [x for o in lines if "processSnapshot" in o for x in o["processSnapshot"].get("entries", [])]
 for port, protocol in ((5501, "tcp"), (5502, "udp")):
     x = [x for x in entries if x["localPort"] == port and x["transportProtocol"] == protocol][0]
     assert (x["pid"], x["socketHolders"], x["uid"], x["localIp"]) == (told["pid"], 2, 0, "127.0.0.1"), x
@@ -268,6 +269,7 @@ for port, protocol in ((5501, "tcp"), (5502, "udp")):
 @test "HV-8 a listener that comes and goes makes another snapshot; the same listeners are not sent again" {
 	start_netprobe "$ALL"
 	begin '{"enabled":true,"flowAttributionIpcBatch":true,"processSnapshotIntervalS":1}'
+	in_ns curl -s http://127.0.0.1:5899/ || : # so that there is an event
 	end
 	told=
 	before=$output
@@ -286,9 +288,9 @@ shots = [o["processSnapshot"] for o in lines if "processSnapshot" in o]
 acks = [o["pingAck"] for o in lines if "pingAck" in o]
 passes, sent = (int(acks[-1][k]) for k in ("snapshotPasses", "snapshotsSent"))
 assert passes >= 3 and sent == len(shots), (passes, sent, len(shots))
-assert any(x["localPort"] == 5801 for x in shots[-1]["entries"]) and not any(x["localPort"] == 5801 for x in shots[0]["entries"])
+assert any(x["localPort"] == 5801 for x in shots[-1].get("entries", [])) and not any(x["localPort"] == 5801 for x in shots[0].get("entries", []))
 for a, b in zip(shots[1:], shots[2:]): # shots[0] is the first client s
-    assert a["fingerprint"] != b["fingerprint"] and a["entries"] != b["entries"]
+    assert a["fingerprint"] != b["fingerprint"] and a.get("entries") != b.get("entries")
 times = [int(s["observedAtUnixNano"]) for s in shots[1:]]
 assert all(b - a > 9.9e9 for a, b in zip(times, times[1:])), times'
 }

@@ -44,13 +44,14 @@ def datagrams():
 
 def many_peers():
     """One socket is asked by 500 others."""
-    server = udp(bind=("127.0.0.1", 5304))
+    server, ports = udp(bind=("127.0.0.1", 5304)), set()
     for _ in range(500):
         s = udp()
         s.sendto(b"x", ("127.0.0.1", 5304))
         server.recv(10)
+        ports.add(s.getsockname()[1])
         s.close()
-    return {"pid": os.getpid()}
+    return {"pid": os.getpid(), "ports": len(ports)}
 
 
 def listener(port):
@@ -175,6 +176,7 @@ def older():
     accepted, _ = server.accept()
     pid = os.fork()  # shares all of them
     if pid == 0:
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG: it does not outlive a test that fails
         signal.pause()
     print(json.dumps({"pid": os.getpid(), "child": pid, "port": client.getsockname()[1]}), flush=True)
     sys.stdin.readline()

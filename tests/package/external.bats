@@ -16,9 +16,8 @@ setup_file() {
 }
 
 teardown() { # of this machine's tools in the container's network
-	[ -n "${BATS_TEST_COMPLETED:-}" ] || { cat "$BATS_TEST_TMPDIR/tcpdump"; tcpdump -n -Z root -r "$BATS_TEST_TMPDIR/lo.pcap"; in_ct ip -s link show lo; }
 	[ -n "${BATS_TEST_COMPLETED:-}" ] || in_ct journalctl --no-pager -q -o short-precise -u 'serviceradar-*' -n 30 || :
-	[ -z "${tcpdump:-}" ] || kill -KILL "$tcpdump" 2>/dev/null || :
+	[ -z "${capture:-}" ] || kill -KILL "$capture" 2>/dev/null || :
 	[ -z "${nfcapd:-}" ] || kill -KILL "$nfcapd" 2>/dev/null || :
 }
 
@@ -27,10 +26,10 @@ teardown_file() {
 }
 
 # shellcheck disable=SC2329 # called by until_ok
-# probe FILE: whether a datagram to port 7709 is seen in it: the capture is really on.
+# probe FILE PORT: sends a datagram to port 7709; whether one to PORT is seen in the capture.
 probe() {
 	in_ct python3 -c 'import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x", ("127.0.0.1", 7709))'
-	[ "$(tcpdump -q -n -Z root -r "$1" 'port 7709' 2>/dev/null | wc -l)" -ge 1 ]
+	python3 -c 'import sys; sys.exit(int(sys.argv[2]).to_bytes(2, "big") not in open(sys.argv[1], "rb").read())' "$1" "$2"
 }
 
 # owners: "ID COMM PID PROTOCOL LOCAL_PORT REMOTE_PORT" of each external flow that came back to the agent.
@@ -44,9 +43,9 @@ for o in map(json.loads, sys.stdin):
 @test "HV-19 softflowd, nfcapd, nfdump, srctl import-flows: each flow comes back with its owner" {
 	local dir=$BATS_TEST_TMPDIR flows ids
 	mkdir "$dir/nf"
-	nsenter -t "$("$CT" pid "$NAME")" -n tcpdump -q -Z root -i lo -U --immediate-mode -w "$dir/lo.pcap" 'portrange 7701-7709' 2>"$dir/tcpdump" 3>&- &
-	tcpdump=$!
-	until_ok 10 probe "$dir/lo.pcap"
+	nsenter -t "$("$CT" pid "$NAME")" -n python3 "$TOP/tests/lib/capture.py" "$dir/lo.pcap" lo 3>&- &
+	capture=$!
+	until_ok 10 probe "$dir/lo.pcap" 7709
 	in_ct python3 -c '
 import os, socket
 print(os.getpid())
@@ -67,9 +66,9 @@ s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.bind(("127.0.0.1", 7703))
 u.sendto(b"x", ("127.0.0.1", 7703))
 s.recv(10)' >"$dir/pid"
-	until_ok 10 sh -c '[ "$(tcpdump -q -n -Z root -r "'"$dir"'/lo.pcap" "port 7703" 2>/dev/null | wc -l)" -ge 1 ]'
-	kill -TERM "$tcpdump"
-	wait "$tcpdump" || :
+	until_ok 10 probe "$dir/lo.pcap" 7703
+	kill -TERM "$capture"
+	wait "$capture" || :
 	nsenter -t "$("$CT" pid "$NAME")" -n nfcapd -p 9995 -b 127.0.0.1 -w "$dir/nf" -t 3600 >"$dir/nfcapd" 2>&1 3>&- &
 	nfcapd=$!
 	until_ok 10 grep -q 'Startup nfcapd' "$dir/nfcapd"
@@ -77,8 +76,8 @@ s.recv(10)' >"$dir/pid"
 	until_ok 10 sh -c 'kill -0 '"$nfcapd"' && sleep 0.2' # what was sent to it waits in its socket
 	kill -TERM "$nfcapd"
 	wait "$nfcapd" || :
-	TZ=UTC nfdump -R "$dir/nf" -o json 'not port 7709' >"$dir/flows.json"
-	TZ=UTC nfdump -R "$dir/nf" -o csv 'not port 7709' >"$dir/flows.csv"
+	TZ=UTC nfdump -R "$dir/nf" -o json 'port > 7700 and port < 7704' >"$dir/flows.json"
+	TZ=UTC nfdump -R "$dir/nf" -o csv 'port > 7700 and port < 7704' >"$dir/flows.csv"
 	flows=$(grep -c '"type"' "$dir/flows.json")
 	[ "$flows" -eq 5 ] # two directions of each connection, and a datagram
 	run "$CT" exec "$NAME" srctl --json import-flows - <"$dir/flows.json"
