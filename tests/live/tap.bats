@@ -538,7 +538,7 @@ while n < 5000: n += len(s.recv(9000)) or 1 / 0'
 	for options in "${TAPS[@]}"; do
 		pair near far
 		# shellcheck disable=SC2086
-		start_tap $options --entries 128
+		start_tap $options --entries 128 --budget 1 # a flow is done with after its first packet
 		tap set near
 		up "$NS" near 10.9.0.1/24
 		up "$FAR" far 10.9.0.2/24
@@ -566,8 +566,8 @@ for port in map(int, sys.stdin): s.sendto(b"x", ("10.9.0.2", port))'
 			gone = lines("gone")
 			assert len(gone) == 50, gone
 			for port in gone:
-				assert new.get(port, old[port]) != old[port], f"{port} is not handed up again"
-				assert there[port]["id"] == new[port] and there[port]["packets"] == [1, 0] and there[port]["state"] == 0, there[port]
+			  assert new.get(port, old[port]) != old[port], f"{port} is not handed up again"
+			  assert there[port]["id"] == new[port] and there[port]["packets"] == [1, 0] and there[port]["state"] == 0, there[port]
 		P
 		present=$(grep -c '"flow"' <<<"$output")
 		[ "$present" -le 256 ]
