@@ -166,6 +166,7 @@ static int add(struct tap *t, struct tap_watched *w, struct error *err)
 	home = &t->interfaces[w->ifindex % TAP_INTERFACE_SLOTS];
 	in->flags = w->flags;
 	in->epoch++;
+	in->answered = 0;
 	in->recheck = t->table_entries >= 32 ? t->table_entries / 16 : 1;
 	if (home != in)
 		home->probes = TAP_INTERFACE_PROBES;

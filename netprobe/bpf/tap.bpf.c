@@ -101,7 +101,7 @@ static __noinline int tunnel_headers(const struct sk_buff *skb, __u32 gso_type)
 	return (int)(at + header);
 }
 
-static __always_inline void segments(const struct sk_buff *skb, enum how how, struct seen *s, const struct frame *f, __u32 headers)
+static __always_inline void segments(const struct sk_buff *skb, enum how how, struct seen *s, __u32 link, __u32 headers)
 {
 	const unsigned char *end = skb->head + skb->end;
 	__u32 size, type;
@@ -114,7 +114,7 @@ static __always_inline void segments(const struct sk_buff *skb, enum how how, st
 			return;
 		type = info->gso_type;
 		if (type & GSO_TUNNELS)
-			headers = f->link - s->ip_at + (__u32)tunnel_headers(skb, type);
+			headers = link - s->ip_at + (__u32)tunnel_headers(skb, type);
 		count_segments(s, size, info->gso_segs, headers);
 	} else {
 		const struct skb_shared_info *info = (const struct skb_shared_info *)end;
@@ -124,29 +124,33 @@ static __always_inline void segments(const struct sk_buff *skb, enum how how, st
 			return;
 		type = BPF_CORE_READ(info, gso_type);
 		if (type & GSO_TUNNELS)
-			headers = f->link - s->ip_at + (__u32)tunnel_headers(skb, type);
+			headers = link - s->ip_at + (__u32)tunnel_headers(skb, type);
 		count_segments(s, size, BPF_CORE_READ(info, gso_segs), headers);
 	}
 }
 
-static __always_inline int count(struct sk_buff *skb, enum how how, struct tap_interface *in, struct seen *s, struct frame *f)
+static __always_inline int count(struct sk_buff *skb, enum how how, struct tap_interface *in, struct seen *s, struct frame f)
 {
 	__u32 headers = 0, tag = tagged(skb) ? VLAN_HLEN : 0;
 	int r = NOT_COMMON;
 
 	s->packets = 1;
 	s->wire_bytes += tag;
-	f->link += tag;
+	f.link += tag;
 	s->words[0] = FLOW_KEY_WORD(own_netns, in->ifindex);
 	if (how == BY_KFUNC) {
 		r = parse_direct(skb, s, f, &headers);
-		if (r == NOT_COMMON)
-			r = parse_unusual_kfunc(skb, s, f, &headers);
-	} else {
-		r = parse_unusual_probe(skb, s, f, &headers);
+	}
+	if (r == NOT_COMMON) {
+		struct frame of = f;
+		__u32 length = 0;
+
+		r = how == BY_KFUNC ? parse_unusual_kfunc(skb, s, &of, &length) : parse_unusual_probe(skb, s, &of, &length);
+		f.link = of.link;
+		headers = length;
 	}
 	if (r == PARSED)
-		segments(skb, how, s, f, headers);
+		segments(skb, how, s, f.link, headers);
 	if (r != PARSED)
 		(void)count_other(r, s->wire_bytes);
 	else if (count_in_cache(s, in))
@@ -182,7 +186,7 @@ static __always_inline int on_receive(struct sk_buff *skb, enum how how)
 	f.protocol = skb->protocol;
 	s.ip_at = 0;
 	s.wire_bytes = skb->len + f.link;
-	return count(skb, how, in, &s, &f);
+	return count(skb, how, in, &s, f);
 }
 
 static __always_inline int on_send(struct sk_buff *skb, const struct net_device *dev, enum how how)
@@ -213,7 +217,7 @@ static __always_inline int on_send(struct sk_buff *skb, const struct net_device 
 	f.bytes = skb->len > s.ip_at ? skb->len - s.ip_at : 0;
 	f.linear = skb->len - skb->data_len > s.ip_at ? skb->len - skb->data_len - s.ip_at : 0;
 	s.wire_bytes = skb->len;
-	return count(skb, how, in, &s, &f);
+	return count(skb, how, in, &s, f);
 }
 
 SEC("tp_btf/netif_receive_skb")

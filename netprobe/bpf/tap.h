@@ -83,7 +83,8 @@ struct tap_interface {
 	__u32 probes;     /* how far from here an interface may be that belongs here */
 	__u32 pad[11];
 	__u32 inserts;
-	__u32 pad2[15];
+	__u32 answered;   /* some flow was ever answered: before, the other half of the table need not be looked at */
+	__u32 pad2[14];
 };
 enum {
 	TAP_IF_ETHERNET = 1,  /* frames begin with an Ethernet header */
@@ -151,15 +152,12 @@ struct tap_fragment_key {
 	__u32 protocol, outgoing;
 };
 
-/* Place of a flow in the cache. The same on both sides. */
+/* Place of a flow in the cache. The same on both sides. The products do not wait for each other. */
 static inline __u32 tap_cache_slot(const struct flow_key *key, __u64 seed)
 {
-	const __u64 *w = (const __u64 *)(const void *)key, k = 0x9e3779b97f4a7c15ull;
-	__u64 h = (w[2] ^ seed) * k;
+	const __u64 *w = (const __u64 *)(const void *)key;
+	__u64 h = (w[2] ^ w[2] >> 32 ^ seed) * 0x9e3779b97f4a7c15ull + (w[4] ^ w[4] >> 32 ^ seed) * 0xc2b2ae3d27d4eb4full +
+		  (w[5] ^ w[0]) * 0x165667b19e3779f9ull + w[1] * 0x27d4eb2f165667c5ull + w[3] * 0x85ebca77c2b2ae63ull;
 
-	h = ((h ^ h >> 32) + w[4]) * k;
-	h = ((h ^ h >> 32) + (w[5] ^ w[0])) * k;
-	if (key->family != 2 /* AF_INET */)
-		h = ((h ^ h >> 32) + (w[1] ^ w[3] << 1)) * k;
-	return (__u32)(h >> (64 - TAP_CACHE_BITS));
+	return (__u32)((h ^ h >> 32) * 0x9e3779b97f4a7c15ull >> (64 - TAP_CACHE_BITS));
 }

@@ -48,8 +48,10 @@ static __always_inline bool same_key(const struct flow_key *a, const struct flow
 static __always_inline struct flow_value *find(const struct flow_key *key, __u32 place, bool *in_settled)
 {
 	struct flow_value *v = NULL;
-	void *map = bpf_map_lookup_elem(&settled, &place);
+	void *map = NULL;
 
+	if (interfaces[place % TAP_INTERFACE_SLOTS].answered)
+		map = bpf_map_lookup_elem(&settled, &place);
 	if (map)
 		v = bpf_map_lookup_elem(map, key);
 	*in_settled = v != NULL;
@@ -211,6 +213,7 @@ static __noinline int settle(struct flow_value *from, const struct seen *s)
 	v.copied = from->copied;
 	v.state = from->state;
 	v.initiator = from->initiator;
+	interfaces[place % TAP_INTERFACE_SLOTS].answered = 1;
 	(void)bpf_map_update_elem(map, &s->key, &v, BPF_NOEXIST); /* or another CPU did it */
 	to = bpf_map_lookup_elem(map, &s->key);
 	if (!to || to->id != v.id)
@@ -262,7 +265,7 @@ static __noinline int flush_other(struct tap_cache_entry *e)
 	struct flow_key key;
 	bool in_settled;
 
-	if (!e || !c)
+	if (!e || !c || e->packets[0] + e->packets[1] == 0)
 		return 0;
 	key = e->key;
 	v = find(&key, e->place, &in_settled);

@@ -125,7 +125,8 @@ static __always_inline void count_segments(struct seen *s, __u32 size, __u32 seg
 
 /* ---- direct loads ---- */
 
-static __always_inline int parse_direct(const struct sk_buff *skb, struct seen *s, const struct frame *f, __u32 *headers)
+/* `f` by value: it is to stay in registers. */
+static __always_inline int parse_direct(const struct sk_buff *skb, struct seen *s, struct frame f, __u32 *headers)
 {
 	const __u8 *data = skb->data;
 	const struct l4_wire *l4;
@@ -133,11 +134,11 @@ static __always_inline int parse_direct(const struct sk_buff *skb, struct seen *
 	__u8 protocol, length = 0, flags = 0;
 	__u32 at;
 
-	if (f->protocol == bpf_htons(ETH_P_IP)) {
+	if (f.protocol == bpf_htons(ETH_P_IP)) {
 		const struct ipv4_wire *ip = bpf_rdonly_cast(data + s->ip_at, bpf_core_type_id_kernel(struct iphdr));
 
 		at = IPV4_HEADER;
-		if (f->linear < IPV4_HEADER + UDP_HEADER || ip->version_length != 0x45 || (ip->fragment & bpf_htons(0x3fff)))
+		if (f.linear < IPV4_HEADER + UDP_HEADER || ip->version_length != 0x45 || (ip->fragment & bpf_htons(0x3fff)))
 			return NOT_COMMON;
 		s->ip_bytes = bpf_ntohs(ip->total);
 		protocol = ip->protocol;
@@ -148,11 +149,11 @@ static __always_inline int parse_direct(const struct sk_buff *skb, struct seen *
 			to = l4->destination;
 		}
 		key_ipv4(s, ip->source, ip->destination, from, to);
-	} else if (f->protocol == bpf_htons(ETH_P_IPV6)) {
+	} else if (f.protocol == bpf_htons(ETH_P_IPV6)) {
 		const struct ipv6_wire *ip = bpf_rdonly_cast(data + s->ip_at, bpf_core_type_id_kernel(struct ipv6hdr));
 
 		at = IPV6_HEADER;
-		if (f->linear < IPV6_HEADER + UDP_HEADER || (ip->version_class & 0xf0) != 0x60)
+		if (f.linear < IPV6_HEADER + UDP_HEADER || (ip->version_class & 0xf0) != 0x60)
 			return NOT_COMMON;
 		protocol = ip->next;
 		if (protocol == IPPROTO_HOPOPTS || protocol == IPPROTO_ROUTING || protocol == IPPROTO_FRAGMENT ||
@@ -169,16 +170,16 @@ static __always_inline int parse_direct(const struct sk_buff *skb, struct seen *
 	} else {
 		return NOT_COMMON;
 	}
-	if (s->ip_bytes < at + UDP_HEADER || s->ip_bytes > f->bytes)
+	if (s->ip_bytes < at + UDP_HEADER || s->ip_bytes > f.bytes)
 		return NOT_COMMON;
 	if (protocol == IPPROTO_TCP) {
-		if (f->linear < at + 20)
+		if (f.linear < at + 20)
 			return NOT_COMMON;
 		l4 = bpf_rdonly_cast(data + s->ip_at + at, bpf_core_type_id_kernel(struct tcphdr));
 		length = l4->length;
 		flags = l4->flags;
 	}
-	*headers = f->link + at + transport(s, at, length, flags);
+	*headers = f.link + at + transport(s, at, length, flags);
 	return PARSED;
 }
 
