@@ -69,6 +69,15 @@ check-crash: $(BUILD)/helper/agent-updater $(SYSCALLS)
 
 .PHONY: check-crash
 
+## check-matrix: every way of installing, upgrading and removing, deb and rpm, from every state (as root)
+check-matrix:
+	$(Q)[ -n "$$(ls $(BUILD)/deb/*.deb 2>/dev/null)" ] || $(MAKE) --no-print-directory deb
+	$(Q)[ -n "$$(ls $(BUILD)/rpm/*.rpm 2>/dev/null)" ] || $(MAKE) --no-print-directory rpm
+	$(Q)tests/package/matrix $(BUILD)
+
+.PHONY: check-matrix
+LINT_SHELL += tests/package/matrix tests/package/matrix-host tests/package/previous tests/package/legacy/build tests/package/legacy/postinst
+
 ## check: install what is needed, build with both compilers, run every test (as root)
 check: deps
 	$(Q)$(MAKE) --no-print-directory WERROR=1 CC=clang BUILD=$(BUILD)/clang all

@@ -30,6 +30,9 @@ at_once() {
 at_once deb:tests/package/life.bats rpm:tests/package/life.bats
 at_once deb:tests/package/bundle.bats rpm:tests/package/bundle.bats
 at_once deb:tests/package/offline.bats rpm:tests/package/offline.bats
+tests/package/matrix "$build" sample || failed=1
+ln -sfn matrix/legacy "$build/check/legacy"
+at_once deb:tests/package/split.bats rpm:tests/package/split.bats
 at_once deb:tests/package/deb.bats any:tests/package/lint.bats deb:tests/package/external.bats
 for file in tests/live/*.bats; do tests/lib/bats.sh "$results" "$file" || failed=1; done
 

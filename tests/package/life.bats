@@ -33,10 +33,8 @@ teardown_file() {
 	pkg install serviceradar-netprobe
 	run in_ct systemctl is-active serviceradar-netprobe.service serviceradar-netprobe.socket
 	[ "$output" = $'inactive\ninactive' ]
-	if [ "$FAMILY" = deb ]; then # rpm carries capabilities in the package itself
-		run in_ct getcap -r /usr /var
-		[ "$output" = "" ]
-	fi
+	run in_ct getcap -r /usr /var
+	[ "$output" = "" ]
 	until_ok 5 status_is state installed
 }
 
