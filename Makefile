@@ -18,6 +18,7 @@ include man/man.mk
 include mk/bundle.mk
 include mk/package.mk
 include mk/lint.mk
+include mk/repo.mk
 include tests/tests.mk
 include tests/fuzz/fuzz.mk
 include tests/compare/compare.mk

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # The daemon and its kernel programs. A program X.bpf.c becomes an object for the BPF target, without debug
-# information but with BTF, and a skeleton header that carries it.
-BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -D__bpf__ -Wall -Wextra -Werror -Wno-unused-parameter -Inetprobe/bpf
+# information but with BTF, and a skeleton header that carries it. BTF names source files, and must not say where they were.
+BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -D__bpf__ -Wall -Wextra -Werror -Wno-unused-parameter -Inetprobe/bpf \
+              -ffile-prefix-map=$(CURDIR)=.
 SKELETONS  := $(BUILD)/netprobe/attribute.skel.h $(BUILD)/netprobe/tap.skel.h
 
 $(BUILD)/netprobe/bpf/%.bpf.o: netprobe/bpf/%.bpf.c $(wildcard netprobe/bpf/*.h)

@@ -34,6 +34,10 @@ tests/package/matrix "$build" sample || failed=1
 ln -sfn matrix/legacy "$build/check/legacy"
 at_once deb:tests/package/split.bats rpm:tests/package/split.bats
 at_once deb:tests/package/deb.bats any:tests/package/lint.bats deb:tests/package/external.bats
+at_once deb:tests/package/repo.bats rpm:tests/package/repo.bats
+at_once deb:tests/package/verify.bats rpm:tests/package/verify.bats
+at_once deb:tests/package/image.bats rpm:tests/package/image.bats any:tests/package/proof.bats
+at_once any:tests/package/publish.bats
 for file in tests/live/*.bats; do tests/lib/bats.sh "$results" "$file" || failed=1; done
 
 tests/lib/summary "$results"/*.tap || failed=1
