@@ -4,6 +4,18 @@
 
 .DEFAULT_GOAL := all
 
+BUILD ?= build
+ifeq ($(V),1)
+Q :=
+say = @:
+else
+Q := @
+say = @printf '  %-8s %s\n'
+endif
+
+ifneq ($(ARCH),)
+include mk/cross.mk
+else
 include mk/config.mk
 include mk/rules.mk
 
@@ -42,3 +54,4 @@ help:
 .PHONY: all install clean help
 
 -include $(DEPS)
+endif

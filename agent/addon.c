@@ -248,6 +248,8 @@ void addon_refresh(struct addon *d)
 	}
 	if (r == -ENOENT || (r == 0 && raw))
 		last_good_put(d->agent, d->id, r == 0 ? raw : NULL);
+	if (r == -ENOENT)
+		delivery_forget(d);
 	else if (!d->config)
 		fall_back(d, schema);
 	d->loaded = true;

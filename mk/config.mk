@@ -2,15 +2,6 @@
 # Tools, flags, directories, and the check that what the build needs is there.
 
 VERSION := $(shell cat VERSION)
-BUILD   ?= build
-
-ifeq ($(V),1)
-Q :=
-say = @:
-else
-Q := @
-say = @printf '  %-8s %s\n'
-endif
 
 ifeq ($(origin CC),default)
 CC := gcc

@@ -10,6 +10,10 @@ if command -v apt-get >/dev/null; then
 		openssh-server ostree piuparts pkg-config procps protobuf-c-compiler python3 rpm rpmlint rsync shellcheck strace systemd
 		systemd-container util-linux valgrind xz-utils zlib1g-dev zstd
 		nfdump softflowd bind9-dnsutils dnsmasq-base ethtool mosquitto mosquitto-clients nginx-light openssh-client p0f tcpdump tshark udhcpc vsftpd wget libmicrohttpd-dev'
+	# The other architecture, the policies, the manuals.
+	want="$want apparmor man-db qemu-user-static selinux-policy-dev"
+	# npm, of whatever package: others than the distribution's bring it too, and do not go with its own.
+	command -v npm >/dev/null || want="$want nodejs npm"
 	missing=''
 	for p in $want; do
 		case $(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null || :) in
@@ -35,6 +39,7 @@ elif command -v dnf >/dev/null; then
 		libfaketime nmap-ncat openssl-devel ostree pkgconf-pkg-config protobuf-c-compiler protobuf-c-devel python3 rpm-build rpm-sign rpmlint rsync \
 		ShellCheck strace systemd-container systemd-devel valgrind zlib-devel \
 		bind-utils dnsmasq ethtool mosquitto nginx openssh-clients openssl p0f tcpdump vsftpd wget wireshark-cli libmicrohttpd-devel
+	dnf -q -y install man-db nodejs-npm selinux-policy-devel
 else
 	echo 'neither apt-get nor dnf is here: install what mk/config.mk names by hand' >&2
 	exit 1

@@ -61,7 +61,16 @@ LINT_SRCS += tests/crash/syscalls.c
 check-unit: $(UNIT_TESTS)
 	$(Q)tests/lib/unit.sh $(BUILD)/check $(UNIT_TESTS)
 
-.PHONY: check-unit
+unit-tests: $(UNIT_TESTS)
+
+.PHONY: check-unit unit-tests
+
+## check-arm64: packages and bundle for arm64, and their programs under emulation (as root)
+check-arm64:
+	$(Q)$(MAKE) --no-print-directory WERROR=1 ARCH=arm64 all bundle unit-tests deb
+	$(Q)bats tests/package/arm64.bats
+
+.PHONY: check-arm64
 
 ## check-crash: the updater killed at, and failed by, every one of its system calls (as root)
 check-crash: $(BUILD)/helper/agent-updater $(SYSCALLS)
@@ -82,10 +91,11 @@ LINT_SHELL += tests/package/matrix tests/package/matrix-host tests/package/previ
 check: deps
 	$(Q)$(MAKE) --no-print-directory WERROR=1 CC=clang BUILD=$(BUILD)/clang all
 	$(Q)$(MAKE) --no-print-directory WERROR=1 all
-	$(Q)$(MAKE) --no-print-directory lint-shell lint-man lint-c
+	$(Q)$(MAKE) --no-print-directory lint-shell lint-man lint-docs lint-openspec lint-c
 	$(Q)$(MAKE) --no-print-directory deb
 	$(Q)$(MAKE) --no-print-directory rpm
 	$(Q)$(MAKE) --no-print-directory WERROR=1 $(BUILD)/tests/ipc-client $(BUILD)/tests/tap-client $(BUILD)/tests/syscalls bundle
+	$(Q)$(MAKE) --no-print-directory WERROR=1 ARCH=arm64 all bundle unit-tests deb
 	$(Q)tests/lib/check.sh $(BUILD)
 
 .PHONY: check
