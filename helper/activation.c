@@ -325,13 +325,8 @@ enum result activation_run(struct updater *u, const struct payload *p, enum gran
 		return RESULT_REFUSED;
 	restart = !runs_well(u, p, &before);
 	r = journal_begin(u, id, &journal);
-	if (r < 0) { /* nothing was changed yet */
-		struct error why = u->err;
-
-		(void)journal_end(u, id);
-		u->err = why;
-		return RESULT_REFUSED;
-	}
+	if (r < 0)
+		return RESULT_REFUSED; /* nothing was changed yet */
 	after = successor(&before, p, mode);
 	r = install(u, p, &after.grant, after.previous, how.enable);
 	if (r == 0 && u->online && how.start)

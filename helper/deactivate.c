@@ -6,12 +6,22 @@
 
 #include "helper/activation.h"
 
+/* The new record may be there, only not for certain: the one before again. Without it the journal stays, for recover. */
+static enum result take_back(struct updater *u, const char *id, const struct state *before)
+{
+	struct error why = u->err;
+	bool back = state_write(u, id, before) == 0 && journal_end(u, id) == 0;
+
+	u->err = why;
+	return back ? RESULT_FAILED : RESULT_BROKEN;
+}
+
 enum result verb_deactivate(struct updater *u, const char *id, const char *arg, struct json_object *out)
 {
 	const struct journal journal = { JOURNAL_DEACTIVATE, false, false };
 	_cleanup_close_ int dir = payload_state_dir(u, id, false);
 	bool removing = arg && strcmp(arg, "removing") == 0;
-	struct state state;
+	struct state state, before;
 	int r;
 
 	if (arg && *arg && !removing) {
@@ -30,18 +40,14 @@ enum result verb_deactivate(struct updater *u, const char *id, const char *arg, 
 		return RESULT_FAILED;
 	if (r < 0)
 		state = (struct state){ 0 }; /* a damaged record must not keep a daemon running */
+	before = state;
 	state.activated = false;
 	state.removing = removing;
 	state.last_error[0] = '\0';
 	if (journal_begin(u, id, &journal) < 0)
 		return RESULT_REFUSED;
-	if (state_write(u, id, &state) < 0) {
-		struct error why = u->err;
-
-		(void)journal_end(u, id);
-		u->err = why;
-		return RESULT_FAILED;
-	}
+	if (state_write(u, id, &state) < 0)
+		return take_back(u, id, &before);
 	if (activation_settle(u, id, &state, (struct how){ 0 }, true) < 0 || journal_end(u, id) < 0)
 		return RESULT_BROKEN;
 	activation_describe(u, id, out);

@@ -103,12 +103,20 @@ static const char *const journal_names[] = { "", "activate", "deactivate", "remo
 int journal_begin(struct updater *u, const char *id, const struct journal *j)
 {
 	_cleanup_json_ struct json_object *o = json_object_new_object();
+	int r;
 
 	json_object_object_add(o, "verb", json_object_new_string(journal_names[j->verb]));
 	json_object_object_add(o, "running", json_object_new_boolean(j->running));
 	if (j->disabled)
 		json_object_object_add(o, "disabled", json_object_new_boolean(true));
-	return write_object(u, id, "journal", 0600, o);
+	r = write_object(u, id, "journal", 0600, o);
+	if (r < 0) { /* it may be there, only not for certain */
+		struct error why = u->err;
+
+		(void)journal_end(u, id);
+		u->err = why;
+	}
+	return r;
 }
 
 int journal_end(struct updater *u, const char *id)
