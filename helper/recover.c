@@ -18,10 +18,10 @@ static int sweep(struct updater *u, int dirfd, const char *shown)
 
 	if (!dir)
 		return error_set(&u->err, -EIO, "%s: cannot be read", shown);
-	while ((e = readdir(dir)))
+	while ((errno = 0, e = readdir(dir)))
 		if (fs_temporary(e->d_name) && unlinkat(dirfd, e->d_name, 0) < 0)
 			return error_set(&u->err, -errno, "%s/%s: cannot remove: %s", shown, e->d_name, strerror(errno));
-	return 0;
+	return errno ? error_set(&u->err, -errno, "%s: cannot be read: %s", shown, strerror(errno)) : 0;
 }
 
 /* A call that fails once, anywhere below, can look like a refusal (a user that cannot be looked up, a manifest that cannot be read): a
