@@ -4,6 +4,18 @@
 
 .DEFAULT_GOAL := all
 
+BUILD ?= build
+ifeq ($(V),1)
+Q :=
+say = @:
+else
+Q := @
+say = @printf '  %-8s %s\n'
+endif
+
+ifneq ($(ARCH),)
+include mk/cross.mk
+else
 include mk/config.mk
 include mk/rules.mk
 
@@ -18,8 +30,10 @@ include man/man.mk
 include mk/bundle.mk
 include mk/package.mk
 include mk/lint.mk
+include mk/repo.mk
 include tests/tests.mk
 include tests/fuzz/fuzz.mk
+include tests/compare/compare.mk
 
 ## all: build the programs (the default)
 all: $(PROGRAMS) $(DATA)
@@ -40,3 +54,4 @@ help:
 .PHONY: all install clean help
 
 -include $(DEPS)
+endif

@@ -112,6 +112,13 @@ static void on_ipc_event(void *userdata, const NpFlowEvent *e)
 	flows_add(d->agent->flows, e);
 }
 
+static void on_ipc_message(void *userdata, const char *type, const ProtobufCMessage *m)
+{
+	struct addon *d = userdata;
+
+	sink_message(&d->agent->sink, type, m);
+}
+
 static void on_ipc_batch_end(void *userdata)
 {
 	struct addon *d = userdata;
@@ -127,6 +134,7 @@ static void prepare_ipc(struct addon *d)
 	ipc_init(&d->ipc, d->agent->event, d->agent->rootfd, d->manifest.socket.path);
 	d->ipc.on_change = on_ipc_change;
 	d->ipc.on_event = on_ipc_event;
+	d->ipc.on_message = on_ipc_message;
 	d->ipc.on_batch_end = on_ipc_batch_end;
 	d->ipc.userdata = d;
 	d->ipc_ready = true;
@@ -240,6 +248,8 @@ void addon_refresh(struct addon *d)
 	}
 	if (r == -ENOENT || (r == 0 && raw))
 		last_good_put(d->agent, d->id, r == 0 ? raw : NULL);
+	if (r == -ENOENT)
+		delivery_forget(d);
 	else if (!d->config)
 		fall_back(d, schema);
 	d->loaded = true;

@@ -77,6 +77,9 @@ int delivery_stage(struct addon *d, sd_bus_message_handler_t done);
 
 void delivery_cancel(struct addon *d);
 
+/* Removes what was fetched: nobody wants it any more. While it is assigned it stays, to repair a staged version with. */
+void delivery_forget(struct addon *d);
+
 /* units.c: asks systemd about the unit; addon_settle when it answers. Signals keep it up to date. */
 void units_watch(struct addon *d);
 void units_refresh(struct addon *d);

@@ -9,6 +9,7 @@
 #include <sys/un.h>
 
 #include "agent/addon.h"
+#include "agent/import.h"
 #include "lib/fs.h"
 #include "lib/json.h"
 #include "lib/log.h"
@@ -24,6 +25,7 @@ struct client {
 	sd_event_source *io;
 	int fd;
 	bool flows, follow, closing;
+	struct import *import; /* its further lines are external flows */
 	uint64_t number, missed;
 	size_t in_used, out_used, out_done;
 	char in[REQUEST_MAX], *out;
@@ -42,6 +44,7 @@ static void client_free(struct client *c)
 	for (int i = 0; i < CLIENTS; i++)
 		if (c->control->clients[i] == c)
 			c->control->clients[i] = NULL;
+	import_free(c->import);
 	sd_event_source_unref(c->io);
 	close(c->fd);
 	free(c->out);
@@ -152,6 +155,55 @@ static void status_lines(struct client *c)
 	c->closing = true;
 }
 
+static bool pump(struct client *c);
+
+static void on_import_ack(void *userdata, const NpExternalFlowAck *ack)
+{
+	struct client *c = userdata;
+	_cleanup_json_ struct json_object *o = NULL;
+
+	if (!ack) {
+		put_error(c, "the connection to the add-on was lost");
+		c->closing = true;
+	} else {
+		o = json_object_new_object();
+		json_object_object_add(o, "type", json_object_new_string("external_flow_ack"));
+		json_object_object_add(o, "accepted", json_object_new_int64((int64_t)ack->accepted));
+		json_object_object_add(o, "matched", json_object_new_int64((int64_t)ack->matched));
+		json_object_object_add(o, "unmatched", json_object_new_int64((int64_t)ack->unmatched));
+		json_object_object_add(o, "invalid", json_object_new_int64((int64_t)ack->invalid));
+		put(c, o);
+	}
+	sd_event_source_set_io_events(c->io, EPOLLIN | EPOLLOUT); /* sent when the loop comes to it: the caller may be the client's own turn */
+}
+
+static void start_import(struct client *c)
+{
+	struct addon *d = c->control->agent->addons;
+
+	while (d && !d->ipc.connected)
+		d = d->next;
+	c->import = d ? import_new(&d->ipc, on_import_ack, c) : NULL;
+	c->closing = !c->import;
+	if (!c->import)
+		put_error(c, d ? "another import is going on" : "no add-on is connected that takes external flows");
+}
+
+static void import(struct client *c, size_t length)
+{
+	_cleanup_json_ struct json_object *o = NULL;
+	struct error err = { 0 };
+	int r = json_parse(c->in, length, "flow", &o, &err);
+
+	if (r < 0)
+		put_error(c, err.text);
+	else
+		r = import_line(c->import, o);
+	if (r < 0 && !err.text[0])
+		put_error(c, r == -ENOBUFS ? "too many flows without an ack" : "the connection to the add-on was lost");
+	c->closing = c->closing || r < 0;
+}
+
 static void request(struct client *c, size_t length)
 {
 	_cleanup_json_ struct json_object *o = NULL;
@@ -172,15 +224,40 @@ static void request(struct client *c, size_t length)
 		c->closing = false;
 		c->follow = json_object_object_get_ex(o, "follow", &follow) && json_object_get_boolean(follow);
 		c->number = flows_oldest(c->control->agent->flows);
+	} else if (what && !strcmp(what, "import_flows")) {
+		start_import(c);
 	} else {
-		put_error(c, "request: neither \"flows\" nor \"status\"");
+		put_error(c, "request: neither \"flows\", \"status\" nor \"import_flows\"");
+	}
+}
+
+/* One request a connection; only an import has further lines. */
+static void take_lines(struct client *c)
+{
+	char *end;
+
+	while ((end = memchr(c->in, '\n', c->in_used)) && !c->flows && !c->closing) {
+		size_t length = (size_t)(end - c->in);
+
+		if (c->import)
+			import(c, length);
+		else
+			request(c, length);
+		c->in_used -= length + 1;
+		memmove(c->in, end + 1, c->in_used);
+	}
+	if (c->flows || c->closing) {
+		c->in_used = 0; /* nothing more is asked on this connection */
+	} else if (c->in_used == sizeof(c->in)) {
+		put_error(c, "request: longer than 4096 bytes");
+		c->closing = true;
+		c->in_used = 0;
 	}
 }
 
 static int on_client(sd_event_source *s, int fd, uint32_t events, void *userdata)
 {
 	struct client *c = userdata;
-	char *end;
 	ssize_t n;
 
 	(void)s;
@@ -192,17 +269,7 @@ static int on_client(sd_event_source *s, int fd, uint32_t events, void *userdata
 		}
 		if (n > 0)
 			c->in_used += (size_t)n;
-		end = memchr(c->in, '\n', c->in_used);
-		if (c->flows || c->closing) {
-			c->in_used = 0; /* nothing more is asked on this connection */
-		} else if (end) {
-			request(c, (size_t)(end - c->in));
-			c->in_used = 0;
-		} else if (c->in_used == sizeof(c->in)) {
-			put_error(c, "request: longer than 4096 bytes");
-			c->closing = true;
-			c->in_used = 0;
-		}
+		take_lines(c);
 	} else if (events & (EPOLLHUP | EPOLLERR)) {
 		client_free(c);
 		return 0;

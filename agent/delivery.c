@@ -199,3 +199,19 @@ void delivery_cancel(struct addon *d)
 		close(f->errors);
 	free(f);
 }
+
+void delivery_forget(struct addon *d)
+{
+	_cleanup_close_ int dir = fs_open_dir(d->agent->rootfd, SR_BUNDLES, false, NULL);
+	char name[96];
+
+	if (d->fetch) { /* nobody waits for its end */
+		delivery_cancel(d);
+		d->facts.call_pending = false;
+	}
+	d->fetched_sha256[0] = '\0';
+	for (int signature = 0; dir >= 0 && signature < 2; signature++) {
+		name_of(d, signature, name);
+		(void)unlinkat(dir, name, 0);
+	}
+}

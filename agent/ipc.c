@@ -71,6 +71,11 @@ static void drop(struct ipc *c, const char *why)
 	c->out_used = c->out_done = 0;
 	c->connected = c->connecting = c->config_acked = false;
 	c->deadline_us = c->ping_sequence = c->config_sequence = 0;
+	if (c->flow_sequence) {
+		c->flow_sequence = 0;
+		if (c->on_flow_ack)
+			c->on_flow_ack(c->flow_userdata, NULL);
+	}
 	if (was) {
 		c->since_s = time(NULL);
 		if (now_us() - c->connected_us > SETTLED_US)
@@ -124,7 +129,7 @@ static int send_frame(struct ipc *c, const NpFrame *frame)
 	r = flush_out(c);
 	if (r == 0 && c->io)
 		r = sd_event_source_set_io_events(c->io, EPOLLIN | (c->out_used ? EPOLLOUT : 0u));
-	if (!c->deadline_us)
+	if (!c->deadline_us && frame->sequence) /* else no reply comes */
 		c->deadline_us = now_us() + REPLY_US;
 	return r;
 }
@@ -195,7 +200,9 @@ static void got_reply(struct ipc *c, uint64_t sequence)
 		c->ping_sequence = 0;
 	if (sequence == c->config_sequence)
 		c->config_sequence = 0;
-	c->deadline_us = c->ping_sequence || c->config_sequence ? now_us() + REPLY_US : 0;
+	if (sequence == c->flow_sequence)
+		c->flow_sequence = 0;
+	c->deadline_us = c->ping_sequence || c->config_sequence || c->flow_sequence ? now_us() + REPLY_US : 0;
 }
 
 static void on_ping_ack(struct ipc *c, const NpPingAck *ack)
@@ -209,6 +216,36 @@ static void on_ping_ack(struct ipc *c, const NpPingAck *ack)
 	c->totals = (struct ipc_totals){ ack->events_produced, ack->events_delivered, ack->events_dropped_kernel,
 					 ack->events_dropped_queue, ack->events_foreign, ack->events_discarded };
 	c->on_change(c->userdata); /* counters of the status file as well */
+}
+
+static void on_message(struct ipc *c, const char *type, const ProtobufCMessage *m)
+{
+	c->events++;
+	c->on_message(c->userdata, type, m);
+}
+
+/* Events that are only passed on. False for any other frame. */
+static bool pass_on(struct ipc *c, const NpFrame *f)
+{
+	switch (f->payload_case) {
+	case NP_PAYLOAD(DPI_EVENT):
+		on_message(c, "dpi_event", &f->dpi_event->base);
+		break;
+	case NP_PAYLOAD(FINGERPRINT_EVENT):
+		on_message(c, "fingerprint_event", &f->fingerprint_event->base);
+		break;
+	case NP_PAYLOAD(PROCESS_SNAPSHOT):
+		on_message(c, "process_snapshot", &f->process_snapshot->base);
+		break;
+	case NP_PAYLOAD(FLOW_RECORD_BATCH):
+		for (size_t i = 0; i < f->flow_record_batch->n_records; i++)
+			on_message(c, "flow_record", &f->flow_record_batch->records[i]->base);
+		break;
+	default:
+		return false;
+	}
+	c->unflushed = true;
+	return true;
 }
 
 /* True while the connection is still the same. */
@@ -236,6 +273,11 @@ static bool on_frame(struct ipc *c, const NpFrame *f)
 		for (size_t i = 0; i < b->n_events; i++)
 			c->on_event(c->userdata, b->events[i]);
 		c->on_batch_end(c->userdata);
+	} else if (pass_on(c, f)) {
+		return true;
+	} else if (f->payload_case == NP_PAYLOAD(EXTERNAL_FLOW_ACK) && f->sequence) {
+		if (c->on_flow_ack)
+			c->on_flow_ack(c->flow_userdata, f->external_flow_ack);
 	} else if (f->payload_case == NP_PAYLOAD(ERROR)) {
 		log_event(LOG_LEVEL_WARNING, "the add-on refused a request", "socket", c->path, "code", f->error->code,
 			  "message", f->error->message, NULL);
@@ -249,7 +291,7 @@ static bool on_frame(struct ipc *c, const NpFrame *f)
 	return c->fd >= 0;
 }
 
-static void read_frames(struct ipc *c)
+static void take_frames(struct ipc *c)
 {
 	const uint8_t *payload;
 	size_t length;
@@ -279,6 +321,14 @@ static void read_frames(struct ipc *c)
 		}
 	}
 	schedule(c);
+}
+
+static void read_frames(struct ipc *c)
+{
+	take_frames(c);
+	if (c->unflushed && c->on_batch_end)
+		c->on_batch_end(c->userdata);
+	c->unflushed = false;
 }
 
 static int on_io(sd_event_source *s, int fd, uint32_t events, void *userdata)
@@ -378,6 +428,22 @@ void ipc_set_config(struct ipc *c, NpConfig *config)
 	if (c->connected && send_config(c) < 0)
 		drop(c, "cannot send");
 	schedule(c);
+}
+
+int ipc_external_flow(struct ipc *c, const NpExternalFlow *flow, bool want_ack)
+{
+	NpFrame frame = NP_FRAME_INIT;
+	int r;
+
+	if (!c->connected)
+		return -ENOTCONN;
+	frame.payload_case = NP_PAYLOAD(EXTERNAL_FLOW_RECORD);
+	frame.external_flow_record = (NpExternalFlow *)(uintptr_t)flow; /* only packed */
+	if (want_ack)
+		frame.sequence = c->flow_sequence = ++c->sequence;
+	r = send_frame(c, &frame);
+	schedule(c);
+	return r;
 }
 
 void ipc_free(struct ipc *c)

@@ -16,10 +16,14 @@ struct ipc {
 	char path[108];
 	void (*on_change)(void *userdata);                     /* connected, acked, rejected, capture changed */
 	void (*on_event)(void *userdata, const NpFlowEvent *e); /* one event */
+	/* One message of another kind, as `type` says: "dpi_event", "fingerprint_event", "flow_record",
+	 * "process_snapshot". */
+	void (*on_message)(void *userdata, const char *type, const ProtobufCMessage *m);
 	void (*on_batch_end)(void *userdata);
 	void *userdata;
 
 	bool wanted, connected, connecting, config_acked, config_rejected;
+	bool unflushed;        /* messages without an on_batch_end since */
 	char error[512];       /* of the last refusal or disconnect */
 	bool capture_known, capture_available;
 	char capture_reason[256];
@@ -37,7 +41,9 @@ struct ipc {
 	uint8_t *out;
 	size_t out_used, out_done;
 	NpConfig *config;      /* owned; NULL: nothing to push */
-	uint64_t sequence, ping_sequence, config_sequence;
+	uint64_t sequence, ping_sequence, config_sequence, flow_sequence;
+	void (*on_flow_ack)(void *userdata, const NpExternalFlowAck *ack); /* import.c; NULL: the connection is lost */
+	void *flow_userdata;
 	uint64_t next_ping_us, deadline_us, connected_us; /* CLOCK_MONOTONIC; deadline 0: no reply is awaited */
 };
 
@@ -49,5 +55,14 @@ void ipc_want(struct ipc *c, bool wanted);
 
 /* Takes over the config and pushes it now if connected, and on every connect. */
 void ipc_set_config(struct ipc *c, NpConfig *config);
+
+/* Sends an external flow; with `want_ack` on_flow_ack is called later. 0 or a negative errno. */
+int ipc_external_flow(struct ipc *c, const NpExternalFlow *flow, bool want_ack);
+
+/* Bytes that wait to be sent. */
+static inline size_t ipc_backlog(const struct ipc *c)
+{
+	return c->out_used - c->out_done;
+}
 
 void ipc_free(struct ipc *c);

@@ -200,33 +200,33 @@ static int append(struct sink *s, const char *text, size_t length)
 	return 0;
 }
 
-static void to_file(struct sink *s, const NpFlowEvent *e)
+/* The text belongs to *o. NULL without memory. */
+static const char *to_text(const ProtobufCMessage *m, const char *type, struct json_object **o, size_t *length)
 {
-	_cleanup_json_ struct json_object *o = protojson_from_message(&e->base);
-	const char *text;
-	size_t length;
+	*o = protojson_from_message(m);
+	if (!*o || json_object_object_add(*o, "type", json_object_new_string(type)) < 0)
+		return NULL;
+	return json_object_to_json_string_length(*o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, length);
+}
 
-	if (!o || json_object_object_add(o, "type", json_object_new_string("flow_attribution_event")) < 0) {
-		s->dropped++;
-		return;
-	}
-	text = json_object_to_json_string_length(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &length);
+static void to_file(struct sink *s, const char *type, const ProtobufCMessage *m)
+{
+	_cleanup_json_ struct json_object *o = NULL;
+	char line[4096];
+	const char *text = line;
+	int n = protojson_print(m, type, line, sizeof(line));
+	size_t length = n < 0 ? 0 : (size_t)n;
+
+	if (n < 0) /* too long for a line of ours, or with fields that only the object takes */
+		text = to_text(m, type, &o, &length);
 	if (s->used + length + 1 > FLUSH_AT)
 		sink_flush(s);
 	if (!text || append(s, text, length) < 0)
 		s->dropped++;
 }
 
-static void to_journal(struct sink *s, const NpFlowEvent *e)
+static void journal_done(struct sink *s, int r)
 {
-	int r = sd_journal_send(
-		"MESSAGE=%s[%u] %s %s:%u %s:%u", e->comm, e->pid, e->transport_protocol, e->local_ip, e->local_port,
-		e->remote_ip, e->remote_port, "PRIORITY=6", "SR_TYPE=flow_attribution_event", "SR_EVENT_KIND=%u",
-		e->event_kind, "SR_COMM=%s", e->comm, "SR_PID=%u", e->pid, "SR_UID=%u", e->uid, "SR_GID=%u", e->gid,
-		"SR_PROTOCOL=%s", e->transport_protocol, "SR_LOCAL_IP=%s", e->local_ip, "SR_LOCAL_PORT=%u", e->local_port,
-		"SR_REMOTE_IP=%s", e->remote_ip, "SR_REMOTE_PORT=%u", e->remote_port, "SR_CONTAINER_ID=%s",
-		e->container_id, "SR_OBSERVED_AT_UNIX_NANO=%lld", (long long)e->observed_at_unix_nano, NULL);
-
 	if (r < 0) {
 		s->dropped++;
 		trouble(s, -r, "journal");
@@ -235,12 +235,41 @@ static void to_journal(struct sink *s, const NpFlowEvent *e)
 	}
 }
 
+static void to_journal(struct sink *s, const NpFlowEvent *e)
+{
+	journal_done(s, sd_journal_send(
+		"MESSAGE=%s[%u] %s %s:%u %s:%u", e->comm, e->pid, e->transport_protocol, e->local_ip, e->local_port,
+		e->remote_ip, e->remote_port, "PRIORITY=6", "SR_TYPE=flow_attribution_event", "SR_EVENT_KIND=%u",
+		e->event_kind, "SR_COMM=%s", e->comm, "SR_PID=%u", e->pid, "SR_UID=%u", e->uid, "SR_GID=%u", e->gid,
+		"SR_PROTOCOL=%s", e->transport_protocol, "SR_LOCAL_IP=%s", e->local_ip, "SR_LOCAL_PORT=%u", e->local_port,
+		"SR_REMOTE_IP=%s", e->remote_ip, "SR_REMOTE_PORT=%u", e->remote_port, "SR_CONTAINER_ID=%s",
+		e->container_id, "SR_OBSERVED_AT_UNIX_NANO=%lld", (long long)e->observed_at_unix_nano, NULL));
+}
+
+/* The journal takes fields of any name, and a message of many kinds as JSON. */
+static void message_to_journal(struct sink *s, const char *type, const ProtobufCMessage *m)
+{
+	_cleanup_json_ struct json_object *o = NULL;
+	size_t length;
+	const char *text = to_text(m, type, &o, &length);
+
+	journal_done(s, text ? sd_journal_send("MESSAGE=%s", text, "PRIORITY=6", "SR_TYPE=%s", type, NULL) : -ENOMEM);
+}
+
 void sink_event(struct sink *s, const NpFlowEvent *e)
 {
 	if (s->kind == SINK_FILE)
-		to_file(s, e);
+		to_file(s, "flow_attribution_event", &e->base);
 	else if (s->kind == SINK_JOURNAL)
 		to_journal(s, e);
+}
+
+void sink_message(struct sink *s, const char *type, const ProtobufCMessage *m)
+{
+	if (s->kind == SINK_FILE)
+		to_file(s, type, m);
+	else if (s->kind == SINK_JOURNAL)
+		message_to_journal(s, type, m);
 }
 
 void sink_close(struct sink *s)

@@ -40,6 +40,9 @@ void sink_configure(struct sink *s, enum sink_kind kind, off_t limit, unsigned f
 /* Takes one event. It may stay in memory until sink_flush. */
 void sink_event(struct sink *s, const NpFlowEvent *e);
 
+/* The same of a message of another kind: its JSON with an added "type". */
+void sink_message(struct sink *s, const char *type, const ProtobufCMessage *m);
+
 /* Writes what is in memory. Whole lines only: what does not fit on the disk is taken back and counted as dropped. */
 void sink_flush(struct sink *s);
 

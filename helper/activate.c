@@ -48,7 +48,7 @@ static enum result activate(struct updater *u, const char *id, const char *label
 
 	if (r == RESULT_DONE && check_downgrade(u, &p, s) < 0)
 		r = RESULT_REFUSED;
-	return r == RESULT_DONE ? activation_run(u, &p, mode, true, out) : r;
+	return r == RESULT_DONE ? activation_run(u, &p, mode, (struct how){ .enable = true, .start = true }, out) : r;
 }
 
 enum result verb_activate(struct updater *u, const char *id, const char *arg, struct json_object *out)

@@ -142,7 +142,8 @@ static int watch(struct updater *u, const struct payload *p, const char *service
 	return r;
 }
 
-static int start_socket(struct updater *u, const struct payload *p)
+/* Restarted when the service is: a socket unit that was masked while it listened has lost its descriptor, and nothing says so. */
+static int start_socket(struct updater *u, const struct payload *p, bool restart)
 {
 	char name[UNIT_NAME_BYTES];
 
@@ -150,7 +151,7 @@ static int start_socket(struct updater *u, const struct payload *p)
 		return 0;
 	units_name(p->manifest.id, unit_suffix[UNIT_SOCKET], name);
 	systemd_reset_failed(u, name);
-	return systemd_job(u, "StartUnit", name, true);
+	return systemd_job(u, restart ? "RestartUnit" : "StartUnit", name, true);
 }
 
 /* The unit that is wanted: the service, or the timer that starts it. */
@@ -174,9 +175,12 @@ static int start_units(struct updater *u, const struct payload *p, bool restart)
 		return r;
 	systemd_reset_failed(u, name);
 	updater_progress(u, p->manifest.id, "starting", 60);
-	r = start_socket(u, p);
+	if (restart && strcmp(state.active, "inactive") != 0)
+		r = systemd_job(u, "StopUnit", name, true); /* or the socket's restart would be one of the service, too */
 	if (r == 0)
-		r = systemd_job(u, restart && strcmp(state.active, "inactive") != 0 ? "RestartUnit" : "StartUnit", name, true);
+		r = start_socket(u, p, restart);
+	if (r == 0)
+		r = systemd_job(u, "StartUnit", name, true);
 	if (r < 0 || p->manifest.supervision == SUPERVISION_SYSTEMD_TIMER)
 		return r;
 	updater_progress(u, p->manifest.id, "checking the process", 80);
@@ -187,7 +191,7 @@ static int start_units(struct updater *u, const struct payload *p, bool restart)
 }
 
 /* Files, links and units of a payload. */
-static int install(struct updater *u, const struct payload *p, enum grant_mode *mode, const char *previous)
+static int install(struct updater *u, const struct payload *p, enum grant_mode *mode, const char *previous, bool enable)
 {
 	const char *id = p->manifest.id;
 	bool changed = false;
@@ -201,7 +205,7 @@ static int install(struct updater *u, const struct payload *p, enum grant_mode *
 		r = link_to(u, id, "current", p->label);
 	if (r == 0 && u->online)
 		r = systemd_reload(u);
-	return r < 0 ? r : units_enable(u, p);
+	return r < 0 || !enable ? r : units_enable(u, p);
 }
 
 /* Runs already, of the same bytes, with what it declares: nothing to do but to see to the files. */
@@ -224,7 +228,7 @@ static bool runs_well(struct updater *u, const struct payload *p, const struct s
 
 /* ---- back to what state.json says ---- */
 
-static int settle_active(struct updater *u, const char *id, const struct state *s, bool running, bool wait)
+static int settle_active(struct updater *u, const char *id, const struct state *s, struct how how, bool wait)
 {
 	_cleanup_payload_ struct payload p = PAYLOAD_NONE;
 	char name[UNIT_NAME_BYTES];
@@ -234,8 +238,8 @@ static int settle_active(struct updater *u, const char *id, const struct state *
 	if (r == 0 && u->online)
 		r = stop_units(u, id);
 	if (r == 0)
-		r = install(u, &p, &mode, s->previous);
-	if (r < 0 || !u->online || !running)
+		r = install(u, &p, &mode, s->previous, how.enable);
+	if (r < 0 || !u->online || !how.start)
 		return r;
 	if (wait)
 		return start_units(u, &p, false);
@@ -243,9 +247,9 @@ static int settle_active(struct updater *u, const char *id, const struct state *
 	return systemd_job(u, "StartUnit", name, false);
 }
 
-int activation_settle(struct updater *u, const char *id, const struct state *s, bool running, bool wait)
+int activation_settle(struct updater *u, const char *id, const struct state *s, struct how how, bool wait)
 {
-	return s->activated ? settle_active(u, id, s, running, wait) : undo(u, id, s);
+	return s->activated ? settle_active(u, id, s, how, wait) : undo(u, id, s);
 }
 
 /* ---- the transaction ---- */
@@ -267,7 +271,7 @@ static struct state successor(const struct state *before, const struct payload *
 
 /* The payload that was active before is current and running again. A package that was replaced in place has no payload to go back
  * to, nor has one that does not start any more: then nothing is active, and whoever wants it tries again. */
-static enum result fail(struct updater *u, const struct payload *p, struct state *before, bool running)
+static enum result fail(struct updater *u, const struct payload *p, struct state *before, struct how how)
 {
 	const char *id = p->manifest.id;
 	struct error why = u->err, second = { .text = "" };
@@ -275,13 +279,13 @@ static enum result fail(struct updater *u, const struct payload *p, struct state
 
 	updater_progress(u, id, "going back", 90);
 	(void)snprintf(before->last_error, sizeof(before->last_error), "%.255s", why.text);
-	if (activation_settle(u, id, before, running, true) < 0) {
+	if (activation_settle(u, id, before, how, true) < 0) {
 		if (strcmp(before->label, p->label) != 0) {
 			result = RESULT_BROKEN;
 			second = u->err;
 		}
 		before->activated = false;
-		if (activation_settle(u, id, before, false, true) < 0) {
+		if (activation_settle(u, id, before, (struct how){ 0 }, true) < 0) {
 			result = RESULT_BROKEN; /* the journal stays, for recover */
 			second = u->err;
 		}
@@ -303,11 +307,16 @@ static bool is_running(struct updater *u, const struct payload *p)
 	return u->online && systemd_unit_state(u, name, &state) == 0 && strcmp(state.active, "inactive") != 0;
 }
 
-enum result activation_run(struct updater *u, const struct payload *p, enum grant_mode mode, bool start,
+bool activation_stale(struct updater *u, const struct payload *p, const struct state *s)
+{
+	return is_running(u, p) && !runs_well(u, p, s);
+}
+
+enum result activation_run(struct updater *u, const struct payload *p, enum grant_mode mode, struct how how,
 			   struct json_object *out)
 {
 	const char *id = p->manifest.id;
-	struct journal journal = { JOURNAL_ACTIVATE, is_running(u, p) };
+	struct journal journal = { JOURNAL_ACTIVATE, is_running(u, p), !how.enable };
 	struct state before, after;
 	bool restart;
 	int r;
@@ -319,15 +328,15 @@ enum result activation_run(struct updater *u, const struct payload *p, enum gran
 	if (r < 0)
 		return RESULT_REFUSED; /* nothing was changed yet */
 	after = successor(&before, p, mode);
-	r = install(u, p, &after.grant, after.previous);
-	if (r == 0 && u->online && start)
+	r = install(u, p, &after.grant, after.previous, how.enable);
+	if (r == 0 && u->online && how.start)
 		r = start_units(u, p, restart);
 	if (r == 0)
 		r = state_write(u, id, &after);
 	if (r == 0)
 		r = journal_end(u, id);
 	if (r < 0)
-		return fail(u, p, &before, journal.running);
+		return fail(u, p, &before, (struct how){ .enable = !journal.disabled, .start = journal.running });
 	(void)activation_collect(u, id, &after, NULL); /* a version too many does no harm; the next one tries again */
 	activation_describe(u, id, out);
 	return RESULT_DONE;

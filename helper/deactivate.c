@@ -18,7 +18,7 @@ static enum result take_back(struct updater *u, const char *id, const struct sta
 
 enum result verb_deactivate(struct updater *u, const char *id, const char *arg, struct json_object *out)
 {
-	const struct journal journal = { JOURNAL_DEACTIVATE, false };
+	const struct journal journal = { JOURNAL_DEACTIVATE, false, false };
 	_cleanup_close_ int dir = payload_state_dir(u, id, false);
 	bool removing = arg && strcmp(arg, "removing") == 0;
 	struct state state, before;
@@ -48,7 +48,7 @@ enum result verb_deactivate(struct updater *u, const char *id, const char *arg, 
 		return RESULT_REFUSED;
 	if (state_write(u, id, &state) < 0)
 		return take_back(u, id, &before);
-	if (activation_settle(u, id, &state, false, true) < 0 || journal_end(u, id) < 0)
+	if (activation_settle(u, id, &state, (struct how){ 0 }, true) < 0 || journal_end(u, id) < 0)
 		return RESULT_BROKEN;
 	activation_describe(u, id, out);
 	return RESULT_DONE;

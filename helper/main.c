@@ -28,6 +28,8 @@ const struct verb verbs[] = {
 	{ "status", "[ID]", "what is installed, active and running", "Status", verb_status, ID_OPTIONAL, false, false, false },
 	{ "remove", "ID", "deactivate, and forget versions, capabilities, state (purge)", "Remove", verb_remove, ID_REQUIRED, false, true,
 	  true },
+	{ "base", "STEP", "install, upgrade, finish or remove: the agent's own package (its scripts)", NULL, verb_base, ID_NONE, true, true,
+	  true },
 	{ NULL, NULL, NULL, NULL, NULL, ID_NONE, false, false, false },
 };
 
@@ -105,7 +107,8 @@ static int run(struct updater *u, const struct verb *v, int argc, char **argv, c
 {
 	_cleanup_json_ struct json_object *reply = NULL;
 	bool terminal = !o->json && isatty(STDERR_FILENO);
-	const char *id = argc > 1 ? argv[1] : NULL;
+	const char *id = argc > 1 && v->id != ID_NONE ? argv[1] : NULL;
+	int last = v->id != ID_NONE ? 2 : 1;
 	enum result r;
 
 	if (v->locks && geteuid() != 0) {
@@ -121,7 +124,7 @@ static int run(struct updater *u, const struct verb *v, int argc, char **argv, c
 	}
 	u->allow_downgrade = o->allow_downgrade;
 	u->on_progress = terminal ? show_progress : NULL;
-	r = verb_run(u, v, id, argc > 2 ? argv[2] : NULL, &reply);
+	r = verb_run(u, v, id, argc > last ? argv[last] : NULL, &reply);
 	if (terminal)
 		fputs("\r\033[K", stderr);
 	return report(u, v, r, reply, o->json);

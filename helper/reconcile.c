@@ -8,25 +8,11 @@
 #include <sys/stat.h>
 
 #include "helper/activation.h"
-#include "helper/command.h"
+#include "helper/policy.h"
+#include "helper/sidecar.h"
 #include "lib/assignment.h"
 #include "lib/fs.h"
 #include "lib/paths.h"
-
-#define POLICY "/usr/sbin/policy-rc.d"
-
-/* Debian's policy-rc.d(8) interface: during a package operation the local policy may forbid starting services; 101 says
- * so. Only asked when a maintainer script calls. */
-static bool policy_denies_start(struct updater *u, const char *id)
-{
-	char name[UNIT_NAME_BYTES];
-	const char *const argv[] = { POLICY, name, "start", NULL };
-
-	if (!getenv("DPKG_MAINTSCRIPT_PACKAGE") || strcmp(u->root, "/") != 0)
-		return false;
-	(void)snprintf(name, sizeof(name), SR_UNIT_PREFIX "%s", id);
-	return command_run(argv, NULL, 0) == 101;
-}
 
 static enum result note(struct updater *u, const char *id, const char *what)
 {
@@ -56,14 +42,22 @@ static bool stopped_by_hand(struct updater *u, const char *id, const struct stat
 	return u->online && s->activated && systemd_unit_state(u, service, &unit) == 0 && strcmp(unit.active, "inactive") == 0;
 }
 
-/* `a` NULL: activated without an assignment, by hand. */
+static bool agent_runs(struct updater *u)
+{
+	struct unit_state unit;
+
+	return u->online && systemd_unit_state(u, SR_UNIT_PREFIX "agent.service", &unit) == 0 && strcmp(unit.active, "active") == 0;
+}
+
+/* `a` NULL: activated without an assignment, by hand. `taken`: it was just made of the single package's configuration, in which the
+ * add-on was the agent's child: it is up when the agent is. */
 static enum result bring_up(struct updater *u, const char *id, const char *label, const struct assignment *a, const struct state *s,
-			    struct json_object *out)
+			    bool taken, struct json_object *out)
 {
 	_cleanup_payload_ struct payload p = PAYLOAD_NONE;
 	enum grant_mode mode;
 	enum result r;
-	bool start;
+	bool start, agent = !taken || agent_runs(u);
 
 	if (units_masked(u, id))
 		return note(u, id, "assigned, but its unit is masked; left alone");
@@ -74,17 +68,51 @@ static enum result bring_up(struct updater *u, const char *id, const char *label
 		return RESULT_REFUSED;
 	if (s->activated && !units_enabled(u, id)) {
 		r = capability_grant(u, &p, &mode) < 0 ? RESULT_FAILED : RESULT_DONE;
+		if (r == RESULT_DONE && !u->start_denied && activation_stale(u, &p, s))
+			r = activation_run(u, &p, mode, (struct how){ .start = true }, out);
 		return r == RESULT_DONE ? note(u, id, "assigned, but its unit was disabled by hand; left disabled") : r;
 	}
-	start = !u->start_denied && !stopped_by_hand(u, id, s);
-	r = activation_run(u, &p, mode, start, out);
+	start = agent && !u->start_denied && !stopped_by_hand(u, id, s);
+	r = activation_run(u, &p, mode, (struct how){ .enable = true, .start = start }, out);
 	if (r != RESULT_DONE)
 		return r;
 	if (!u->online)
 		return note(u, id, "no systemd is running here; the unit starts at the next boot");
 	if (u->start_denied)
 		return note(u, id, "policy-rc.d forbids starting services; the unit starts at the next boot");
-	return start ? RESULT_DONE : note(u, id, "was stopped by hand; left stopped");
+	if (taken && !agent)
+		return note(u, id, "its configuration was taken over; serviceradar-agent.service is stopped, and so is this");
+	if (!start)
+		return note(u, id, "was stopped by hand; left stopped");
+	return taken ? note(u, id, "its configuration was taken over: " SR_ASSIGNMENTS) : RESULT_DONE;
+}
+
+/* A configuration of the single package becomes the assignment: 1 when there was one, and it is in `a`. */
+static int take_over(struct updater *u, const char *id, struct assignment *a)
+{
+	_cleanup_payload_ struct payload p = PAYLOAD_NONE;
+	int r;
+
+	if (payload_open(u, id, PAYLOAD_PACKAGED, &p) < 0)
+		return 0;
+	r = sidecar_take_over(u, &p);
+	return r <= 0 ? r : read_assignment(u, id, a);
+}
+
+static enum result unassigned(struct updater *u, const char *id, const struct state *s, struct json_object *out)
+{
+	_cleanup_assignment_ struct assignment a = { 0 };
+	int taken = take_over(u, id, &a);
+
+	if (taken < 0)
+		return RESULT_REFUSED;
+	if (!taken)
+		return note(u, id, "no assignment; dormant until: srctl addon enable");
+	if (!a.enabled)
+		return note(u, id, "its configuration was taken over; it was off, and is dormant");
+	if (!agent_runs(u) && (units_masked(u, "agent") || !units_enabled(u, "agent")))
+		return note(u, id, "its configuration was taken over; it comes up with serviceradar-agent.service");
+	return bring_up(u, id, PAYLOAD_PACKAGED, &a, s, true, out);
 }
 
 enum result verb_reconcile(struct updater *u, const char *id, const char *arg, struct json_object *out)
@@ -94,7 +122,7 @@ enum result verb_reconcile(struct updater *u, const char *id, const char *arg, s
 	int assigned;
 
 	(void)arg;
-	u->start_denied = policy_denies_start(u, id);
+	u->start_denied = policy_denies(u, id, "start");
 	if (state_read(u, id, &state) < 0)
 		return RESULT_REFUSED;
 	if (state.removing) { /* a package is installed again */
@@ -108,10 +136,10 @@ enum result verb_reconcile(struct updater *u, const char *id, const char *arg, s
 	if (assigned && !a.enabled)
 		return state.activated ? verb_deactivate(u, id, NULL, out) : note(u, id, "assigned as disabled; dormant");
 	if (!assigned && !state.activated)
-		return note(u, id, "no assignment; dormant until: srctl addon enable");
+		return unassigned(u, id, &state, out);
 	if (assigned && a.delivery == DELIVERY_OS_PACKAGE)
-		return bring_up(u, id, PAYLOAD_PACKAGED, &a, &state, out);
+		return bring_up(u, id, PAYLOAD_PACKAGED, &a, &state, false, out);
 	if (!state.activated)
 		return note(u, id, "assigned to come as a bundle: the agent fetches it");
-	return bring_up(u, id, state.label, assigned ? &a : NULL, &state, out);
+	return bring_up(u, id, state.label, assigned ? &a : NULL, &state, false, out);
 }

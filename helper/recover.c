@@ -26,11 +26,11 @@ static int sweep(struct updater *u, int dirfd, const char *shown)
 
 /* A call that fails once, anywhere below, can look like a refusal (a user that cannot be looked up, a manifest that cannot be read): a
  * refusal counts when it is there twice. */
-static int settle_believed(struct updater *u, const char *id, const struct state *s, bool running)
+static int settle_believed(struct updater *u, const char *id, const struct state *s, struct how how)
 {
-	int r = activation_settle(u, id, s, running, false);
+	int r = activation_settle(u, id, s, how, false);
 
-	return r < 0 && updater_refusal(r) == RESULT_REFUSED ? activation_settle(u, id, s, running, false) : r;
+	return r < 0 && updater_refusal(r) == RESULT_REFUSED ? activation_settle(u, id, s, how, false) : r;
 }
 
 /* What was active and can be made so again is; else nothing is active, and whoever wants it tries again. */
@@ -45,13 +45,13 @@ static int settle(struct updater *u, const char *id, const struct journal *j)
 		return r;
 	if (r < 0)
 		s = (struct state){ 0 };
-	r = settle_believed(u, id, &s, j->running);
+	r = settle_believed(u, id, &s, (struct how){ .enable = !j->disabled, .start = j->running });
 	if (r == 0 || !s.activated || updater_refusal(r) == RESULT_FAILED)
 		return r; /* a full or failing disk is no reason to give up: the journal stays, and the next recover tries again */
 	why = u->err;
 	s.activated = false;
 	(void)snprintf(s.last_error, sizeof(s.last_error), "%.255s", why.text);
-	if (activation_settle(u, id, &s, false, false) < 0)
+	if (activation_settle(u, id, &s, (struct how){ 0 }, false) < 0)
 		return -EIO;
 	return state_write(u, id, &s);
 }

@@ -7,7 +7,7 @@
 
 enum result verb_remove(struct updater *u, const char *id, const char *arg, struct json_object *out)
 {
-	const struct journal journal = { JOURNAL_REMOVE, false };
+	const struct journal journal = { JOURNAL_REMOVE, false, false };
 	_cleanup_payload_ struct payload p = PAYLOAD_NONE;
 	enum result r = verb_deactivate(u, id, arg, out);
 	_cleanup_close_ int dir = -1;

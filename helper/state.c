@@ -107,6 +107,8 @@ int journal_begin(struct updater *u, const char *id, const struct journal *j)
 
 	json_object_object_add(o, "verb", json_object_new_string(journal_names[j->verb]));
 	json_object_object_add(o, "running", json_object_new_boolean(j->running));
+	if (j->disabled)
+		json_object_object_add(o, "disabled", json_object_new_boolean(true));
 	r = write_object(u, id, "journal", 0600, o);
 	if (r < 0) { /* it may be there, only not for certain */
 		struct error why = u->err;
@@ -133,13 +135,13 @@ int journal_end(struct updater *u, const char *id)
 struct journal journal_read(struct updater *u, const char *id)
 {
 	_cleanup_json_ struct json_object *o = NULL;
-	struct journal j = { JOURNAL_ACTIVATE, true };
+	struct journal j = { JOURNAL_ACTIVATE, true, false };
 	struct json_object *v;
 	const char *verb;
 	int r = read_object(u, id, "journal", &o);
 
 	if (r == -ENOENT)
-		return (struct journal){ JOURNAL_NONE, false };
+		return (struct journal){ JOURNAL_NONE, false, false };
 	if (r < 0)
 		return j;
 	verb = text_of(o, "verb");
@@ -147,5 +149,6 @@ struct journal journal_read(struct updater *u, const char *id)
 		if (strcmp(verb, journal_names[i]) == 0)
 			j.verb = i;
 	j.running = !json_object_object_get_ex(o, "running", &v) || json_object_get_boolean(v);
+	j.disabled = json_object_object_get_ex(o, "disabled", &v) && json_object_get_boolean(v);
 	return j;
 }

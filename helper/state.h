@@ -27,7 +27,8 @@ enum journal_verb { JOURNAL_NONE, JOURNAL_ACTIVATE, JOURNAL_DEACTIVATE, JOURNAL_
 
 struct journal {
 	enum journal_verb verb;
-	bool running; /* its service was, before the verb */
+	bool running;  /* its service was, before the verb */
+	bool disabled; /* by hand: so its units stay */
 };
 
 /* Marks that a verb has begun to change an add-on, before its first change. */

@@ -171,6 +171,18 @@ int units_sweep(struct updater *u)
 	return r;
 }
 
+/* As systemctl does when it has removed the last link. */
+static int forget_empty(struct updater *u, const char *wanted_by)
+{
+	_cleanup_close_ int units = fs_open_dir(u->rootfd, SR_UNITS_RENDERED, true, &u->err);
+
+	if (units < 0)
+		return units;
+	if (unlinkat(units, wanted_by, AT_REMOVEDIR) < 0 && errno != ENOENT && errno != ENOTEMPTY && errno != EEXIST && errno != EROFS)
+		return error_set(&u->err, -errno, SR_UNITS_RENDERED "/%s: %s", wanted_by, strerror(errno));
+	return 0;
+}
+
 /* What `systemctl --root enable` does for WantedBy=: a link in the target's .wants directory. */
 static int link_by_hand(struct updater *u, const char *name, const char *wanted_by, bool on)
 {
@@ -189,11 +201,11 @@ static int link_by_hand(struct updater *u, const char *name, const char *wanted_
 	(void)snprintf(target, sizeof(target), "%s/%s", rendered ? SR_UNITS_RENDERED : SR_UNITS_PACKAGED, name);
 	if (on)
 		return fs_symlink_atomic(dir, name, target, &u->err);
-	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
-		return 0; /* a read-only file system would not say so when asked to remove it */
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT) /* a read-only file system would not say so */
+		return forget_empty(u, wanted_by);
 	if (unlinkat(dir, name, 0) < 0 && errno != ENOENT)
 		return error_set(&u->err, -errno, "%s/%s: %s", path, name, strerror(errno));
-	return 0;
+	return forget_empty(u, wanted_by);
 }
 
 static bool wanted(const struct payload *p, enum unit_kind k)
@@ -240,4 +252,15 @@ int units_disable(struct updater *u, const char *id)
 	for (enum unit_kind k = UNIT_SERVICE; r == 0 && k < UNIT_KINDS; k++)
 		r = link_by_hand(u, names[k], wants[k], false);
 	return r;
+}
+
+int units_set_enabled(struct updater *u, const char *id, bool on)
+{
+	char name[UNIT_NAME_BYTES];
+	const char *const one[] = { name, NULL };
+
+	if (units_masked(u, id))
+		return 0;
+	units_name(id, unit_suffix[UNIT_SERVICE], name);
+	return u->online ? systemd_enable(u, one, on) : link_by_hand(u, name, wants[UNIT_SERVICE], on);
 }

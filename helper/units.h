@@ -27,6 +27,9 @@ int units_install(struct updater *u, const struct payload *p, bool *changed);
 int units_enable(struct updater *u, const struct payload *p);
 int units_disable(struct updater *u, const char *id);
 
+/* Enables or disables the service alone; a masked one is left alone. */
+int units_set_enabled(struct updater *u, const char *id, bool on);
+
 /* Removes what units_install wrote. */
 int units_remove(struct updater *u, const char *id, bool *changed);
 

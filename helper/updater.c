@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "helper/repair.h"
 #include "lib/bundle.h"
 #include "lib/cleanup.h"
 #include "lib/fs.h"
@@ -85,7 +86,8 @@ void updater_close_bundle(struct updater *u)
 enum result updater_lock(struct updater *u, int *fd)
 {
 	static const char name[] = "updater.lock";
-	_cleanup_close_ int dir = fs_make_dirs(u->rootfd, "/run/serviceradar", 0755, &u->err);
+	int repaired = geteuid() == 0 ? repair_runtime(u) : 0;
+	_cleanup_close_ int dir = repaired < 0 ? -1 : fs_make_dirs(u->rootfd, "/run/serviceradar", 0755, &u->err);
 	_cleanup_close_ int lock = -1;
 
 	*fd = -1;
@@ -124,7 +126,7 @@ static enum result locked(struct updater *u, const struct verb *v, const char *i
 	if (!v->locks)
 		return v->run(u, id, arg, out);
 	r = updater_lock(u, &lock);
-	if (r == RESULT_DONE && v->run != verb_recover)
+	if (r == RESULT_DONE && v->run != verb_recover && v->run != verb_base) /* which repairs what recover would trip over */
 		r = verb_recover(u, NULL, NULL, NULL);
 	return r == RESULT_DONE ? v->run(u, id, arg, out) : r;
 }

@@ -83,7 +83,7 @@ enum result updater_lock(struct updater *u, int *fd);
 typedef enum result verb_fn(struct updater *u, const char *id, const char *arg, struct json_object *out);
 
 verb_fn verb_verify, verb_stage, verb_grant, verb_revoke, verb_activate, verb_rollback, verb_deactivate, verb_reconcile, verb_recover,
-	verb_status, verb_remove;
+	verb_status, verb_remove, verb_base;
 
 enum id_use { ID_NONE, ID_OPTIONAL, ID_REQUIRED, ID_BUNDLE };
 
@@ -92,7 +92,7 @@ struct verb {
 	const char *bus_method;
 	verb_fn *run;
 	enum id_use id;
-	bool takes_arg, locks, root_only;
+	bool takes_arg, locks, root_only; /* takes_arg with ID_NONE: a word follows the verb itself */
 };
 
 extern const struct verb verbs[];

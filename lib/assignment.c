@@ -160,7 +160,6 @@ int assignment_read(int dirfd, const char *shown_dir, const char *id, struct ass
 	_cleanup_free_ char *name = NULL, *where = NULL, *text = NULL;
 	_cleanup_close_ int fd = -1;
 	struct error inner;
-	char self[32];
 	size_t size;
 	int r;
 
@@ -172,8 +171,7 @@ int assignment_read(int dirfd, const char *shown_dir, const char *id, struct ass
 	fd = fs_open_file(dirfd, name, where, err);
 	if (fd < 0)
 		return fd;
-	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
-	r = fs_read_file(AT_FDCWD, self, JSON_MAX_BYTES, &text, &size, &inner);
+	r = fs_read_fd(fd, where, JSON_MAX_BYTES, &text, &size, &inner);
 	if (r < 0)
 		return error_set(err, r, "%s: cannot be read: %s", where, strerror(-r));
 	r = json_parse(text, size, where, &object, err);

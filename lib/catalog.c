@@ -151,12 +151,8 @@ int catalog_parse(const char *text, size_t size, const char *where, struct catal
 static int read_file(int dir, const char *name, const char *shown, size_t limit, char **text, size_t *size, struct error *err)
 {
 	_cleanup_close_ int fd = fs_open_file(dir, name, shown, err);
-	char self[32];
 
-	if (fd < 0)
-		return fd;
-	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
-	return fs_read_file(AT_FDCWD, self, limit, text, size, err);
+	return fd < 0 ? fd : fs_read_fd(fd, shown, limit, text, size, err);
 }
 
 static int check_signature(const char *text, size_t size, const char *signature, size_t signature_size, const struct keyring *keys,

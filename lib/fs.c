@@ -140,14 +140,19 @@ int fs_open_file(int dirfd, const char *name, const char *shown, struct error *e
 
 int fs_read_file(int dirfd, const char *path, size_t limit, char **data, size_t *size, struct error *err)
 {
+	_cleanup_close_ int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+	if (fd < 0)
+		return error_set(err, -errno, "%s: %s", path, strerror(errno));
+	return fs_read_fd(fd, path, limit, data, size, err);
+}
+
+int fs_read_fd(int fd, const char *path, size_t limit, char **data, size_t *size, struct error *err)
+{
 	_cleanup_free_ char *buf = NULL;
-	_cleanup_close_ int fd = -1;
 	size_t used = 0, capacity = 4096;
 	struct stat st;
 
-	fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (fd < 0)
-		return error_set(err, -errno, "%s: %s", path, strerror(errno));
 	if (fstat(fd, &st) < 0)
 		return error_set(err, -errno, "%s: %s", path, strerror(errno));
 	if (!S_ISREG(st.st_mode))

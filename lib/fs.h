@@ -27,6 +27,9 @@ int fs_open_file(int dirfd, const char *name, const char *shown, struct error *e
  * *size). -EFBIG above the limit, -ENOENT when it is not there (a message is set). `path` may be relative to `dirfd`. */
 int fs_read_file(int dirfd, const char *path, size_t limit, char **data, size_t *size, struct error *err);
 
+/* As fs_read_file, of a file that is open, from where its offset is; `shown` is the name used in messages. Needs no /proc. */
+int fs_read_fd(int fd, const char *shown, size_t limit, char **data, size_t *size, struct error *err);
+
 /* Replaces `name` in `dirfd` atomically: written under a temporary name, mode and owner set (uid or gid (…)-1: left),
  * fsynced, renamed, directory fsynced. Nothing of it is left after a failure. */
 int fs_write_atomic(int dirfd, const char *name, const void *data, size_t size, mode_t mode, uid_t uid, gid_t gid,

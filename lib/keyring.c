@@ -16,7 +16,6 @@ static int read_owned(int dirfd, const char *name, const char *shown, size_t lim
 	_cleanup_close_ int fd = fs_open_file(dirfd, name, shown, err);
 	struct error why;
 	struct stat st;
-	char path[64];
 	int r;
 
 	if (fd < 0)
@@ -26,8 +25,7 @@ static int read_owned(int dirfd, const char *name, const char *shown, size_t lim
 	if (st.st_uid != 0 || (st.st_mode & 022))
 		return error_set(err, -EPERM, "%s: must be root's and writable by nobody else (owner %u, mode %04o)", shown, st.st_uid,
 				 st.st_mode & 07777u);
-	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	r = fs_read_file(AT_FDCWD, path, limit, text, size, &why);
+	r = fs_read_fd(fd, shown, limit, text, size, &why);
 	return r < 0 ? error_set(err, r, "%s: %s", shown, strerror(-r)) : 0;
 }
 

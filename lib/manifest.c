@@ -603,7 +603,6 @@ int manifest_read(int dirfd, const char *shown, struct manifest *out, struct err
 {
 	_cleanup_free_ char *where = NULL, *text = NULL;
 	_cleanup_close_ int fd = -1;
-	char self[32];
 	size_t size;
 	int r;
 
@@ -615,8 +614,7 @@ int manifest_read(int dirfd, const char *shown, struct manifest *out, struct err
 	fd = fs_open_file(dirfd, "addon.yaml", where, err);
 	if (fd < 0)
 		return fd;
-	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
-	r = fs_read_file(AT_FDCWD, self, MANIFEST_MAX_BYTES, &text, &size, err);
+	r = fs_read_fd(fd, where, MANIFEST_MAX_BYTES, &text, &size, err);
 	return r < 0 ? r : manifest_parse(text, size, where, out, err);
 }
 

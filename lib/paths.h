@@ -6,6 +6,9 @@
 
 #define SR_PACKAGED_ADDONS "/usr/lib/serviceradar/addons"       /* <id>/: payload of an OS package */
 #define SR_ADDONS          "/var/lib/serviceradar/addons"       /* <id>/current, versions/, state.json, journal */
+#define SR_STATE           "/var/lib/serviceradar"
+#define SR_HANDOVER        "handover.json" /* in SR_STATE, while the base package is being replaced: what it was like before */
+#define SR_SIDECARS        "/etc/serviceradar/sidecars"         /* <id>.json: config of the single package that add-ons were part of */
 #define SR_KEYS_VENDOR     "/usr/share/serviceradar/keys"       /* *.pub of the package */
 #define SR_KEYS_OPERATOR   "/etc/serviceradar/keys.d"           /* *.pub and `revoked` of the administrator */
 #define SR_ASSIGNMENTS     "/etc/serviceradar/addons.d"         /* <id>.json, root:serviceradar 0640 */

@@ -12,6 +12,11 @@
  * set are left out. NULL without memory. */
 struct json_object *protojson_from_message(const ProtobufCMessage *message);
 
+/* The same as one line of text without spaces, into `out` of `size` bytes: the form of JSON_C_TO_STRING_PLAIN |
+ * JSON_C_TO_STRING_NOSLASHESCAPE, and with a last key "type" unless `type` is NULL. Many times as fast: no object is made. Returns
+ * the length without its NUL, or -EMSGSIZE; -ENOTSUP for a message with bytes, enums or doubles. */
+int protojson_print(const ProtobufCMessage *message, const char *type, char *out, size_t size);
+
 /* A JSON object to a message; names in lowerCamelCase or as in the .proto file. Unknown keys, wrong types, numbers out
  * of range: -EINVAL naming the key and value. Free with protobuf_c_message_free_unpacked(*out, NULL). */
 int protojson_to_message(struct json_object *object, const ProtobufCMessageDescriptor *descriptor,

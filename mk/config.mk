@@ -2,15 +2,6 @@
 # Tools, flags, directories, and the check that what the build needs is there.
 
 VERSION := $(shell cat VERSION)
-BUILD   ?= build
-
-ifeq ($(V),1)
-Q :=
-say = @:
-else
-Q := @
-say = @printf '  %-8s %s\n'
-endif
 
 ifeq ($(origin CC),default)
 CC := gcc
@@ -43,7 +34,7 @@ CFLAGS  ?= -O2 -g
 SR_CPPFLAGS := -I. -I$(BUILD) -D_GNU_SOURCE -DSR_VERSION='"$(VERSION)"' \
                $(if $(findstring _FORTIFY_SOURCE,$(CPPFLAGS) $(CFLAGS)),,$(if $(findstring -O0,$(CFLAGS))$(SANITIZE),,-D_FORTIFY_SOURCE=2))
 SR_CFLAGS   := -std=gnu17 -Wall -Wextra -Wshadow -Wconversion -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes \
-               -Wvla -fstack-protector-strong -fPIE -ffunction-sections -fdata-sections $(if $(WERROR),-Werror)
+               -Wvla -fstack-protector-strong -ffile-prefix-map=$(CURDIR)=. -fPIE -ffunction-sections -fdata-sections $(if $(WERROR),-Werror)
 SR_LDFLAGS  := -pie -Wl,--as-needed,--gc-sections -Wl,-z,relro,-z,now,-z,noexecstack
 ifneq ($(SANITIZE),)
 SR_CFLAGS  += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
@@ -56,7 +47,7 @@ need-tool = $(if $(shell PATH="$$PATH:/usr/sbin:/sbin" command -v $(1)),,$(error
 need-pkg = $(if $(shell $(PKG_CONFIG) --exists $(1) && echo y),,$(error the library $(1) is missing: apt install $(2), or dnf install $(3)))
 
 # Targets that build nothing need nothing.
-ifneq ($(filter-out clean help deps demo check deb rpm lint ci,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out clean help deps demo check deb rpm keyring repo lint ci,$(or $(MAKECMDGOALS),all)),)
 $(call need-tool,$(CC),$(CC),$(CC))
 $(call need-tool,$(PKG_CONFIG),pkg-config,pkgconf-pkg-config)
 $(call need-tool,$(CLANG),clang,clang)

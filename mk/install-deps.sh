@@ -4,11 +4,16 @@
 set -eu
 
 if command -v apt-get >/dev/null; then
-	want='apt-utils bats bpftool build-essential ca-certificates clang clang-tidy cppcheck createrepo-c curl dbus
-		debhelper dnf dpkg-dev fakeroot file gcc iproute2 libbpf-dev libcap-dev libcap2-bin libcmocka-dev libcurl4-openssl-dev libjson-c-dev libmicrohttpd-dev libprotobuf-c-dev
+	want='apt-utils autopkgtest bats blhc bpftool build-essential ca-certificates clang clang-tidy cpio cppcheck createrepo-c curl dbus
+		debhelper debsums devscripts dnf dpkg-dev fakeroot faketime file gcc gdb gnupg iproute2 libbpf-dev libcap-dev libcap2-bin libcmocka-dev libcurl4-openssl-dev libjson-c-dev libprotobuf-c-dev
 		libseccomp-dev libssl-dev libsystemd-dev libyaml-dev lintian llvm make mandoc minisign mmdebstrap netcat-openbsd
-		openssh-server pkg-config procps protobuf-c-compiler python3 rpm rpmlint shellcheck strace systemd
-		systemd-container util-linux valgrind xz-utils zlib1g-dev zstd'
+		openssh-server ostree piuparts pkg-config procps protobuf-c-compiler python3 rpm rpmlint rsync shellcheck strace systemd
+		systemd-container util-linux valgrind xz-utils zlib1g-dev zstd
+		nfdump softflowd bind9-dnsutils dnsmasq-base ethtool mosquitto mosquitto-clients nginx-light openssh-client p0f tcpdump tshark udhcpc vsftpd wget libmicrohttpd-dev'
+	# The other architecture, the policies, the manuals.
+	want="$want apparmor man-db qemu-user-static selinux-policy-dev"
+	# npm, of whatever package: others than the distribution's bring it too, and do not go with its own.
+	command -v npm >/dev/null || want="$want nodejs npm"
 	missing=''
 	for p in $want; do
 		case $(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null || :) in
@@ -29,10 +34,12 @@ if command -v apt-get >/dev/null; then
 	# shellcheck disable=SC2086  # a list of names
 	RUNLEVEL=1 apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends $missing
 elif command -v dnf >/dev/null; then
-	dnf -q -y install bats bpftool clang clang-tools-extra cppcheck createrepo_c curl dnf gcc iproute \
-		json-c-devel libbpf-devel libcurl-devel libcap-devel libcmocka-devel libmicrohttpd-devel libseccomp-devel libyaml-devel llvm make mandoc minisign \
-		nmap-ncat openssl-devel pkgconf-pkg-config protobuf-c-compiler protobuf-c-devel python3 rpm-build rpmlint \
-		ShellCheck strace systemd-container systemd-devel valgrind zlib-devel
+	dnf -q -y install bats bpftool clang clang-tools-extra cppcheck cpio createrepo_c curl dnf gcc gdb gnupg2 iproute \
+		json-c-devel libbpf-devel libcurl-devel libcap-devel libcmocka-devel libseccomp-devel libyaml-devel llvm make mandoc minisign \
+		libfaketime nmap-ncat openssl-devel ostree pkgconf-pkg-config protobuf-c-compiler protobuf-c-devel python3 rpm-build rpm-sign rpmlint rsync \
+		ShellCheck strace systemd-container systemd-devel valgrind zlib-devel \
+		bind-utils dnsmasq ethtool mosquitto nginx openssh-clients openssl p0f tcpdump vsftpd wget wireshark-cli libmicrohttpd-devel
+	dnf -q -y install man-db nodejs-npm selinux-policy-devel
 else
 	echo 'neither apt-get nor dnf is here: install what mk/config.mk names by hand' >&2
 	exit 1

@@ -2,7 +2,7 @@
 # Every finding fails. What is suppressed has its reason beside it: here, in .clang-tidy, in the overrides of
 # lintian and rpmlint.
 LINT_SRCS = $(filter-out %.bpf.c,$(wildcard lib/*.c netprobe/*.c netprobe/*/*.c helper/*.c agent/*.c agent/*/*.c))
-LINT_SHELL = $(wildcard mk/*.sh tests/*.sh tests/coverage tests/rpm/stand-in tests/lib/ct tests/lib/rootfs tests/lib/repo tests/lib/poll.bash tests/live/common.bash tests/package/common.bash tests/bench/idle tests/*/*.sh .ci/run debian/tests/smoke debian/*.postinst debian/*.prerm debian/*.postrm)
+LINT_SHELL = $(wildcard mk/*.sh tests/*.sh tests/coverage tests/rpm/stand-in tests/lib/ct tests/lib/rootfs tests/lib/repo tests/lib/poll.bash tests/live/common.bash tests/package/common.bash tests/bench/idle tests/bench/tap tests/*/*.sh .ci/run debian/tests/smoke debian/*.postinst debian/*.prerm debian/*.postrm tests/bench/attribution tests/bench/read)
 # missingInclude, missingIncludeSystem: cppcheck reads no system headers.  unusedFunction is not on: lib/ is an API.
 # preprocessorErrorDirective: so it does not know protobuf-c's version.  varFuncNullUB: NULL is a pointer in C, on glibc and
 # musl; the sentinel attribute has both compilers check the calls.
@@ -13,7 +13,7 @@ CPPCHECK = cppcheck --quiet --std=c11 --enable=warning,portability,performance -
 	--suppress=normalCheckLevelMaxBranches -D_GNU_SOURCE '-DSR_VERSION="$(VERSION)"' -I. -I$(BUILD)
 
 ## lint: every linter, any finding fails
-lint: lint-shell lint-man lint-c lint-deb lint-rpm
+lint: lint-shell lint-man lint-docs lint-openspec lint-c lint-deb lint-rpm
 
 lint-shell:
 	$(say) LINT shell
@@ -23,6 +23,19 @@ lint-shell:
 lint-man:
 	$(say) LINT man
 	$(Q)mandoc -Tlint -Wwarning man/*.[158]
+	$(Q)for page in man/*.[158]; do \
+		said=$$(LC_ALL=C.UTF-8 MANWIDTH=80 man --warnings -l $$page 2>&1 >/dev/null); \
+		[ -z "$$said" ] || { echo "$$page: $$said" >&2; exit 1; }; \
+	done
+
+lint-docs:
+	$(say) LINT docs
+	$(Q)tests/lib/links.py *.md docs/*.md
+
+lint-openspec:
+	$(say) LINT openspec
+	$(Q)mk/openspec.sh validate migrate-netprobe-to-native-addon --strict --no-interactive
+	$(Q)mk/openspec.sh validate --specs --strict --no-interactive
 
 # One compiler per file and core; both read the generated headers, so the programs are built first.
 lint-c: $(PROGRAMS)
@@ -41,4 +54,4 @@ lint-rpm:
 	$(Q)ls $(BUILD)/rpm/*.rpm >/dev/null 2>&1 || $(MAKE) rpm
 	$(Q)rpmlint --config rpm/serviceradar.rpmlintrc.toml $(BUILD)/rpm/*.rpm rpm/serviceradar.spec
 
-.PHONY: lint lint-shell lint-man lint-c lint-deb lint-rpm
+.PHONY: lint lint-shell lint-man lint-docs lint-openspec lint-c lint-deb lint-rpm

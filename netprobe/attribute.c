@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "netprobe/attribute.h"
 
-#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdarg.h>
@@ -9,29 +8,23 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 
 #include "lib/log.h"
 #include "netprobe/attribute.skel.h"
+#include "netprobe/attribute_ladder.h"
+#include "netprobe/attribute_seed.h"
 
-#define N_PROGRAMS 3
-
-/* Name of the program, its tracepoint, whether attribution is possible without it. */
-static const struct {
-	const char *name, *tracepoint;
-	bool optional;
-} programs[N_PROGRAMS] = {
-	{ "on_state", "inet_sock_set_state", false },
-	{ "on_send", "sock_send_length", true },
-	{ "on_recv", "sock_recv_length", true },
-};
+#define LISTENERS_MAX 65536u
 
 struct attribution {
-	struct attribute_bpf *skel;
-	struct bpf_link *links[N_PROGRAMS];
-	const char *state[N_PROGRAMS];
+	struct ladder ladder;
 	struct ring_buffer *ring;
 	const struct attribution_counters *counters;
+	struct process_table processes;
+	struct cgroup_table cgroups;
+	struct seed seed;
+	bool listeners_changed;
+	unsigned turn; /* events handed out in this turn */
 	attribution_fn fn;
 	void *userdata;
 };
@@ -52,93 +45,83 @@ __attribute__((format(printf, 2, 0))) static int log_libbpf(enum libbpf_print_le
 	return 0;
 }
 
+static void on_flow(const struct attribution_event *kernel, void *userdata)
+{
+	struct attribution *a = userdata;
+	const struct event event = {
+		.kernel = *kernel,
+		.process = process_find(&a->processes, kernel->pid, kernel->start_ns),
+		.cgroup = cgroup_find(&a->cgroups, kernel->cgroup),
+	};
+
+	a->fn(&event, a->userdata);
+}
+
+/* A record that the table has no memory for is one that is not known later: nothing else follows from it. */
 static int on_record(void *userdata, void *data, size_t size)
 {
 	struct attribution *a = userdata;
+	const struct exit_record *ended = data;
 
-	if (size >= sizeof(struct attribution_event))
-		a->fn(data, a->userdata);
+	switch (size >= sizeof(__u32) ? *(const __u32 *)data : 0) {
+	case RECORD_FLOW:
+		if (size >= sizeof(struct attribution_event))
+			on_flow(data, a);
+		return ++a->turn < ATTRIBUTION_TURN ? 0 : -EAGAIN; /* ends the turn, behind this record */
+	case RECORD_PROCESS:
+		if (size >= sizeof(struct process_record))
+			(void)process_note(&a->processes, data);
+		break;
+	case RECORD_EXIT:
+		if (size >= sizeof(*ended))
+			process_exited(&a->processes, ended->pid, ended->start_ns);
+		break;
+	case RECORD_CGROUP:
+		if (size >= sizeof(struct cgroup_record))
+			(void)cgroup_note(&a->cgroups, data);
+		break;
+	case RECORD_LISTENERS:
+		a->listeners_changed = true;
+		break;
+	default:
+		break;
+	}
 	return 0;
 }
 
-/* Which programs the kernel has a tracepoint for. */
-static void choose(struct attribution *a)
+static int seed(struct attribution *a)
 {
-	struct bpf_program *progs[N_PROGRAMS] = { a->skel->progs.on_state, a->skel->progs.on_send, a->skel->progs.on_recv };
+	const struct bpf_link *task = a->ladder.links[PROGRAM_TASK], *file = a->ladder.links[PROGRAM_FILE];
+	int r = 0;
 
-	for (unsigned i = 0; i < N_PROGRAMS; i++) {
-		a->state[i] = "active";
-		if (programs[i].optional && libbpf_find_vmlinux_btf_id(programs[i].tracepoint, BPF_TRACE_RAW_TP) < 0) {
-			bpf_program__set_autoload(progs[i], false);
-			a->state[i] = "this kernel does not have the tracepoint";
-		}
-	}
-}
-
-static int open_skeleton(struct attribution *a, uint32_t inum, bool optional)
-{
-	a->skel = attribute_bpf__open();
-	if (!a->skel)
-		return -errno;
-	a->skel->rodata->pidns_inum = inum;
-	choose(a);
-	if (!optional) {
-		bpf_program__set_autoload(a->skel->progs.on_send, false);
-		bpf_program__set_autoload(a->skel->progs.on_recv, false);
-		a->state[1] = a->state[2] = "the kernel refused it";
-	}
-	return attribute_bpf__load(a->skel);
-}
-
-/* 0 with a->skel loaded, or -ENOTSUP with err set. */
-static int load(struct attribution *a, struct error *err)
-{
-	struct stat ns;
-	int r;
-
-	if (stat("/proc/self/ns/pid", &ns) < 0)
-		return error_set(err, -errno, "/proc/self/ns/pid: %s", strerror(errno));
-	r = open_skeleton(a, (uint32_t)ns.st_ino, true);
-	if (r < 0 && a->skel) { /* perhaps only an optional program is refused */
-		attribute_bpf__destroy(a->skel);
-		r = open_skeleton(a, (uint32_t)ns.st_ino, false);
-	}
-	if (r < 0)
-		return error_set(err, -ENOTSUP, "the kernel refused the program on_state (tp_btf/inet_sock_set_state): %s",
-				 strerror(-r));
-	return 0;
+	if (!a->ladder.skel) /* never: for the static analyzers */
+		return -ENOTSUP;
+	if (task)
+		r = seed_processes(task, &a->processes);
+	if (file && r == 0)
+		r = seed_sockets(file, &a->ladder.skel->bss->iterate);
+	a->seed.announced = false;
+	return r;
 }
 
 int attribution_enable(struct attribution *a, bool on, struct error *err)
 {
-	struct bpf_program *progs[N_PROGRAMS] = { a->skel->progs.on_state, a->skel->progs.on_send, a->skel->progs.on_recv };
+	int r = ladder_attach(&a->ladder, on, err);
 
-	for (unsigned i = 0; i < N_PROGRAMS; i++) {
-		if (!on) {
-			bpf_link__destroy(a->links[i]);
-			a->links[i] = NULL;
-		} else if (!a->links[i] && bpf_program__fd(progs[i]) >= 0) {
-			a->links[i] = bpf_program__attach(progs[i]);
-			if (a->links[i])
-				continue;
-			if (!programs[i].optional)
-				return error_set(err, -ENOTSUP, "cannot attach the program %s (tp_btf/%s): %s", programs[i].name,
-						 programs[i].tracepoint, strerror(errno));
-			a->state[i] = "cannot be attached";
-		}
-	}
-	return 0;
+	if (r == 0 && on)
+		(void)seed(a); /* without it, only older sockets are missed */
+	return r;
 }
 
 static int map_buffers(struct attribution *a, struct error *err)
 {
 	const void *at;
 
-	a->ring = ring_buffer__new(bpf_map__fd(a->skel->maps.events), on_record, a, NULL);
+	a->ring = ring_buffer__new(bpf_map__fd(a->ladder.skel->maps.events), on_record, a, NULL);
 	if (!a->ring)
 		return error_set(err, -errno, "cannot map the ring buffer: %s", strerror(errno));
 	at = mmap(NULL, sizeof(struct attribution_counters) * EVENT_CPUS_MAX, PROT_READ, MAP_SHARED,
-		  bpf_map__fd(a->skel->maps.counters), 0);
+		  bpf_map__fd(a->ladder.skel->maps.counters), 0);
 	if (at == MAP_FAILED)
 		return error_set(err, -errno, "cannot map the counters: %s", strerror(errno));
 	a->counters = at;
@@ -155,18 +138,20 @@ int attribution_open(struct attribution **out, attribution_fn fn, void *userdata
 		return error_set(err, -ENOMEM, "out of memory");
 	a->fn = fn;
 	a->userdata = userdata;
+	a->seed.fd = -1;
 	libbpf_set_print(log_libbpf);
-	r = load(a, err);
-	if (!a->skel && r == 0) /* never: for the static analyzers */
+	r = ladder_climb(&a->ladder, err);
+	if (!a->ladder.skel && r == 0) /* never: for the static analyzers */
 		r = -ENOTSUP;
 	if (r == 0)
 		r = map_buffers(a, err);
-	if (r == 0)
-		r = attribution_enable(a, true, err);
 	if (r < 0) {
 		attribution_close(a);
 		return r;
 	}
+	r = seed(a);
+	if (r < 0)
+		log_event(LOG_LEVEL_WARNING, "sockets that are older than the daemon are not known", "error", strerror(-r), NULL);
 	*out = a;
 	return 0;
 }
@@ -175,13 +160,13 @@ void attribution_close(struct attribution *a)
 {
 	if (!a)
 		return;
-	for (unsigned i = 0; i < N_PROGRAMS; i++)
-		bpf_link__destroy(a->links[i]);
+	seed_close(&a->seed);
 	ring_buffer__free(a->ring);
 	if (a->counters)
 		munmap((void *)(uintptr_t)a->counters, sizeof(struct attribution_counters) * EVENT_CPUS_MAX);
-	if (a->skel)
-		attribute_bpf__destroy(a->skel);
+	ladder_close(&a->ladder);
+	process_table_free(&a->processes);
+	cgroup_table_free(&a->cgroups);
 	free(a);
 }
 
@@ -192,7 +177,65 @@ int attribution_fd(const struct attribution *a)
 
 int attribution_drain(struct attribution *a)
 {
-	return ring_buffer__consume(a->ring);
+	int r;
+
+	a->turn = 0;
+	r = ring_buffer__consume(a->ring);
+	return r == -EAGAIN ? ATTRIBUTION_TURN : r;
+}
+
+/* Records of one pass. They are kept until it is over: the cgroups that it meets first come through the ring buffer. */
+struct listeners {
+	struct listener_record *records;
+	size_t count, room;
+};
+
+static void keep_listener(const struct listener_record *r, void *userdata)
+{
+	struct listeners *l = userdata;
+
+	if (l->count == l->room) {
+		size_t room = l->room ? l->room * 2 : 64;
+		struct listener_record *more = room <= LISTENERS_MAX ? realloc(l->records, room * sizeof(*more)) : NULL;
+
+		if (!more)
+			return;
+		l->records = more;
+		l->room = room;
+	}
+	l->records[l->count++] = *r;
+}
+
+int attribution_listeners(struct attribution *a, attribution_listener_fn fn, void *userdata)
+{
+	struct listeners l = { 0 };
+	int r;
+
+	if (!a->ladder.links[PROGRAM_FILE])
+		return -ENOTSUP;
+	r = seed_listeners(a->ladder.links[PROGRAM_FILE], &a->ladder.skel->bss->iterate, keep_listener, &l);
+	for (int i = 0; i < 3 && r >= 0; i++) /* not so many that the queue behind it overflows */
+		r = attribution_drain(a);
+	for (size_t i = 0; i < l.count && r >= 0; i++)
+		fn(&l.records[i], process_find(&a->processes, l.records[i].pid, l.records[i].start_ns),
+		   cgroup_find(&a->cgroups, l.records[i].cgroup), userdata);
+	free(l.records);
+	return r < 0 ? r : 0;
+}
+
+bool attribution_listeners_changed(struct attribution *a)
+{
+	bool changed = a->listeners_changed;
+
+	a->listeners_changed = false;
+	return changed;
+}
+
+int attribution_announce(struct attribution *a, unsigned room)
+{
+	if (a->seed.announced || !a->ladder.links[PROGRAM_FILE])
+		return 0;
+	return seed_announce(&a->seed, a->ladder.links[PROGRAM_FILE], &a->ladder.skel->bss->iterate, room, on_flow, a);
 }
 
 struct attribution_totals attribution_totals(const struct attribution *a)
@@ -212,15 +255,18 @@ struct attribution_totals attribution_totals(const struct attribution *a)
 		t.dropped += c->dropped;
 		t.foreign += c->foreign;
 		t.unowned += c->unowned;
+		t.suppressed += c->suppressed;
+		t.notes_dropped += c->notes_dropped;
+		t.seeded += c->seeded;
 	}
 	return t;
 }
 
-bool attribution_program(const struct attribution *a, unsigned i, const char **name, const char **state)
+bool attribution_program(const struct attribution *a, unsigned i, const char **hook, const char **state)
 {
-	if (i >= N_PROGRAMS)
+	if (i >= PROGRAMS)
 		return false;
-	*name = programs[i].tracepoint;
-	*state = a->state[i];
+	*hook = ladder_hook(i);
+	*state = a->ladder.state[i];
 	return true;
 }

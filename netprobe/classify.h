@@ -27,24 +27,23 @@ struct classify_result {
 	bool fresh;             /* this packet made the protocol known */
 };
 
-/* Bit 1 << p of `off`: the dissector of protocol p is not run. Buffers come from a pool that grows to CLASSIFY_ALL_BYTES and
- * is reused: no allocation for each packet. -ENOMEM. */
+/* Bit 1 << p of `off`: the dissector of protocol p is not run. All memory is reserved here and not touched before it
+ * is needed: nothing is allocated later. -ENOMEM. */
 int classifier_new(struct classifier **out, uint64_t off);
 void classifier_free(struct classifier *c);
 
 /* Looks at one packet of a flow: also at SYNs, of which it learns where the streams begin. *flow is NULL before the first one;
  * it is made when something has to be kept, and freed and set to NULL when the state is no longer CLASSIFY_GOING. `fresh` may
- * come a second time, for what follows in the same flow (STUN, then DTLS). `direction` 0: from who began the flow. `budget`: packets with
- * payload to look at, 1 to CLASSIFY_PACKETS. `off` as above, for this flow (its device's toggles), in addition. */
-struct classify_result classify_packet(struct classifier *c, struct classify_flow **flow, const struct packet *p, unsigned direction,
-				       unsigned budget, uint64_t off, handout_fn *handout, void *userdata);
+ * come a second time, for what follows in the same flow (STUN, then DTLS). `direction` 0: from who began the flow. `budget`:
+ * packets with payload to look at, 1 to CLASSIFY_PACKETS. `off` as above, for this flow (its device's toggles), in addition. */
+struct classify_result classify_packet(struct classifier *c, struct classify_flow **flow, const struct packet *p,
+				       unsigned direction, unsigned budget, uint64_t off, handout_fn *handout, void *userdata);
 
 /* The flow has ended or is forgotten. *flow may be NULL. */
 void classify_forget(struct classifier *c, struct classify_flow **flow);
 
 struct classifier_totals {
 	uint64_t buffered_bytes, buffered_peak; /* now, and at most ever */
-	uint64_t refused;                       /* flows not buffered because CLASSIFY_ALL_BYTES was reached */
-	uint64_t allocations;                   /* calls of the allocator since it was made */
+	uint64_t refused;                       /* flows that memory was lacking for: known by one packet, or not */
 };
 struct classifier_totals classifier_totals(const struct classifier *c);

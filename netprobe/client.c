@@ -11,25 +11,35 @@
 #define DECODE_BYTES (4u * FRAME_MAX_PAYLOAD)
 #define BLOCK_COST   32u /* what an allocation costs beside its bytes */
 
-int client_append(struct client *c, const NetprobeFrame *frame)
+uint8_t *client_reserve(struct client *c, size_t size)
 {
-	size_t size = protobuf_c_message_get_packed_size(&frame->base), need = c->out_used + FRAME_HEADER_BYTES + size;
-	uint8_t header[FRAME_HEADER_BYTES];
-	int r = frame_header(header, size);
+	size_t need = c->out_used + FRAME_HEADER_BYTES + size;
+	uint8_t header[FRAME_HEADER_BYTES], *payload;
 
-	if (r < 0)
-		return r;
+	if (frame_header(header, size) < 0)
+		return NULL;
 	if (need > c->out_size) {
 		uint8_t *more = realloc(c->out, need * 2);
 
 		if (!more)
-			return -ENOMEM;
+			return NULL;
 		c->out = more;
 		c->out_size = need * 2;
 	}
 	memcpy(c->out + c->out_used, header, sizeof(header));
-	protobuf_c_message_pack(&frame->base, c->out + c->out_used + sizeof(header));
+	payload = c->out + c->out_used + sizeof(header);
 	c->out_used = need;
+	return payload;
+}
+
+int client_append(struct client *c, const NetprobeFrame *frame)
+{
+	size_t size = protobuf_c_message_get_packed_size(&frame->base);
+	uint8_t *payload = size <= FRAME_MAX_PAYLOAD ? client_reserve(c, size) : NULL;
+
+	if (!payload)
+		return size > FRAME_MAX_PAYLOAD ? -EMSGSIZE : -ENOMEM;
+	protobuf_c_message_pack(&frame->base, payload);
 	return 0;
 }
 

@@ -25,6 +25,10 @@ struct client {
 /* Appends one frame to what is to be sent. 0, -EMSGSIZE or -ENOMEM. */
 int client_append(struct client *c, const NetprobeFrame *frame);
 
+/* Appends a frame whose payload of `size` bytes, at most FRAME_MAX_PAYLOAD, is to be written where the result points. NULL
+ * without memory. */
+uint8_t *client_reserve(struct client *c, size_t size);
+
 /* Sends what the socket takes. 0, or the negative errno of a connection that is gone. *done is the number of events
  * that went out whole since the call before. */
 int client_flush(struct client *c, size_t *done);

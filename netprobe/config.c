@@ -12,6 +12,7 @@
 
 #include "lib/json.h"
 #include "lib/protojson.h"
+#include "netprobe/dissect/dissect.h"
 
 struct shown {
 	char text[65];
@@ -47,18 +48,35 @@ static bool address_valid(const char *s)
 	return inet_pton(AF_INET, s, buf) == 1 || inet_pton(AF_INET6, s, buf) == 1;
 }
 
+static int check_dpi(const Serviceradar__Agent__Netprobe__V1__DpiConfig *dpi, const char *field, struct error *err)
+{
+	for (size_t i = 0; dpi && i < dpi->n_protocols; i++)
+		if (protocol_from_name(dpi->protocols[i]) == PROTOCOL_UNKNOWN)
+			return error_set(err, -EINVAL, "%s.protocols[%zu]: \"%s\" is no protocol that is known here", field, i,
+					 shown(dpi->protocols[i]).text);
+	return 0;
+}
+
+static int check_binding(const Serviceradar__Agent__Netprobe__V1__DeviceBinding *b, size_t i, struct error *err)
+{
+	char field[64];
+
+	if (!address_valid(b->ip))
+		return error_set(err, -EINVAL, "device_bindings[%zu].ip: \"%s\" is not an IP address", i, shown(b->ip).text);
+	(void)snprintf(field, sizeof(field), "device_bindings[%zu].dpi", i);
+	return check_dpi(b->dpi, field, err);
+}
+
 int config_check(const VisibilityConfig *config, struct error *err)
 {
-	for (size_t i = 0; i < config->n_capture_interfaces; i++) {
-		int r = check_interface(config->capture_interfaces[i], i, err);
+	int r = check_dpi(config->dpi, "dpi", err);
 
-		if (r < 0)
-			return r;
-	}
-	for (size_t i = 0; i < config->n_device_bindings; i++)
-		if (!address_valid(config->device_bindings[i]->ip))
-			return error_set(err, -EINVAL, "device_bindings[%zu].ip: \"%s\" is not an IP address", i,
-					 shown(config->device_bindings[i]->ip).text);
+	for (size_t i = 0; i < config->n_capture_interfaces && r == 0; i++)
+		r = check_interface(config->capture_interfaces[i], i, err);
+	for (size_t i = 0; i < config->n_device_bindings && r == 0; i++)
+		r = check_binding(config->device_bindings[i], i, err);
+	if (r < 0)
+		return r;
 	if (*config->collector_ip && !address_valid(config->collector_ip))
 		return error_set(err, -EINVAL, "collector_ip: \"%s\" is not an IP address", shown(config->collector_ip).text);
 	return 0;

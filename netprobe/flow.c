@@ -9,8 +9,8 @@
 
 #include "netprobe/fragment.h"
 
-#define BLOCK_FLOWS 512u
-#define TABLE_MAX   (1u << 24)
+#define TABLE_MAX (1u << 24)
+#define MOVE_NS   INT64_C(100000000)
 
 /* Each is sorted by the time of the last packet, so that only its oldest has to be looked at. */
 enum list { LIST_CLOSING, LIST_OTHER, LIST_TCP, LISTS };
@@ -25,17 +25,24 @@ struct flow_table {
 	struct flow_table_options options;
 	int64_t now_ns;
 	uint32_t *buckets, bucket_mask; /* numbers of flows; 0: none */
-	struct flow **blocks;
-	uint32_t block_count, fresh; /* flows of the last block that were never used: from this number on */
-	uint32_t unused;             /* list of used and ended ones, through `chain` */
+	struct flow *flows; /* [0] is none */
+	uint32_t fresh;     /* from behind this number on none was ever used, and no memory is behind them */
+	uint32_t unused;    /* list of used and ended ones, through `chain` */
 	uint32_t oldest[LISTS], newest[LISTS];
+	uint32_t round;
+	uint32_t last; /* the flow of the last packet, or 0: the next one is often of it, too */
 	struct fragment_table *fragments;
 	struct flow_totals totals;
 };
 
 static struct flow *flow_at(const struct flow_table *t, uint32_t number)
 {
-	return number ? &t->blocks[(number - 1) / BLOCK_FLOWS][(number - 1) % BLOCK_FLOWS] : NULL;
+	return number ? &t->flows[number] : NULL;
+}
+
+struct flow *flow_table_at(const struct flow_table *t, uint32_t number)
+{
+	return flow_at(t, number);
 }
 
 const char *flow_end_name(enum flow_end e)
@@ -71,8 +78,8 @@ int flow_table_new(struct flow_table **out, const struct flow_table_options *o)
 	t->now_ns = INT64_MIN;
 	t->bucket_mask = buckets - 1;
 	t->buckets = calloc(buckets, sizeof(*t->buckets));
-	t->blocks = calloc((o->max + BLOCK_FLOWS - 1) / BLOCK_FLOWS, sizeof(struct flow *));
-	if (!t->buckets || !t->blocks || fragment_table_new(&t->fragments) < 0) {
+	t->flows = calloc((size_t)o->max + 1, sizeof(*t->flows));
+	if (!t->buckets || !t->flows || fragment_table_new(&t->fragments) < 0) {
 		flow_table_free(t);
 		return -ENOMEM;
 	}
@@ -84,9 +91,7 @@ void flow_table_free(struct flow_table *t)
 {
 	if (!t)
 		return;
-	for (uint32_t i = 0; t->blocks && i < t->block_count; i++)
-		free(t->blocks[i]);
-	free(t->blocks);
+	free(t->flows);
 	free(t->buckets);
 	fragment_table_free(t->fragments);
 	free(t);
@@ -124,15 +129,17 @@ static uint64_t mix(uint64_t a, uint64_t b)
 	return (uint64_t)m ^ (uint64_t)(m >> 64);
 }
 
-/* Multiply and fold: every bit of key and seed reaches every bit of the result. */
+/* Multiply and fold: every bit of key and seed reaches every bit of the result. An IPv4 address is in one word. */
 static uint32_t hash_key(const struct flow_key *key, uint64_t seed)
 {
-	uint64_t w[sizeof(*key) / 8], h = seed ^ 0x9e3779b97f4a7c15u;
+	uint64_t w[sizeof(*key) / 8], h;
 
-	_Static_assert(sizeof(*key) % 8 == 0, "the key is whole words");
+	_Static_assert(sizeof(*key) == 48, "a word for namespace and interface, two for each address, one for the rest");
 	memcpy(w, key, sizeof(w));
-	for (size_t i = 0; i < sizeof(*key) / 8; i += 2)
-		h = mix(w[i] ^ h, w[i + 1] ^ 0xbf58476d1ce4e5b9u ^ seed);
+	h = mix(w[2] ^ seed ^ 0x9e3779b97f4a7c15u, w[4] ^ 0xbf58476d1ce4e5b9u);
+	if (key->family != AF_INET)
+		h = mix(w[1] ^ h, w[3] ^ 0x94d049bb133111ebu);
+	h = mix(w[5] ^ h, w[0] ^ seed ^ 0xd6e8feb86659fd93u);
 	return (uint32_t)(h ^ h >> 32);
 }
 
@@ -187,6 +194,8 @@ void flow_table_end(struct flow_table *t, struct flow *f, enum flow_end why)
 
 	t->options.ended(t->options.userdata, f, why);
 	list_remove(t, f);
+	if (t->last == f->number)
+		t->last = 0;
 	while (*link != f->number)
 		link = &flow_at(t, *link)->chain;
 	*link = f->chain;
@@ -204,7 +213,7 @@ static enum flow_end end_of(const struct flow *f)
 
 void flow_table_expire(struct flow_table *t, int64_t now_ns)
 {
-	if (now_ns <= t->now_ns) /* time may go back within a file: not for the table */
+	if (now_ns <= t->now_ns || t->options.kernel_counts) /* time may go back within a file: not for the table */
 		return;
 	t->now_ns = now_ns;
 	for (int i = 0; i < LISTS; i++) {
@@ -249,23 +258,14 @@ void flow_table_end_all(struct flow_table *t, enum flow_end why)
 
 /* ---- packets ---- */
 
-/* A flow's memory: of one that has ended, of the last block, of a new one; else the oldest flow has to go. */
+/* A flow's memory: of one that has ended, or never used; else the oldest flow has to go. */
 static struct flow *take(struct flow_table *t)
 {
 	struct flow *f;
 
-	if (!t->unused && t->fresh == t->block_count * BLOCK_FLOWS && t->fresh < t->options.max) {
-		t->blocks[t->block_count] = calloc(BLOCK_FLOWS, sizeof(struct flow));
-		t->totals.allocations++;
-		if (t->blocks[t->block_count])
-			t->block_count++;
-	}
-	if (!t->unused && (t->fresh == t->options.max || t->fresh == t->block_count * BLOCK_FLOWS)) {
-		f = oldest_of_all(t);
-		if (!f)
-			return NULL;
+	if (!t->unused && t->fresh == t->options.max) {
 		t->totals.evicted++;
-		flow_table_end(t, f, FLOW_END_EVICTED);
+		flow_table_end(t, oldest_of_all(t), FLOW_END_EVICTED);
 	}
 	uint32_t number = t->unused ? t->unused : ++t->fresh;
 
@@ -277,29 +277,27 @@ static struct flow *take(struct flow_table *t)
 	return f;
 }
 
-static bool sender_began(const struct packet *p, const struct flow_key *key, bool from_low)
+static bool sender_began(const struct packet *p, const struct flow_key *key, unsigned sender)
 {
-	uint16_t source = from_low ? key->low_port : key->high_port, destination = from_low ? key->high_port : key->low_port;
+	uint16_t source = sender ? key->high_port : key->low_port, destination = sender ? key->low_port : key->high_port;
 
 	if (p->protocol == IPPROTO_TCP && (p->tcp_flags & PACKET_SYN))
 		return !(p->tcp_flags & PACKET_ACK);
 	return !(source && source < 1024 && destination >= 32768);
 }
 
-static struct flow *make(struct flow_table *t, const struct packet *p, const struct flow_key *key, uint32_t hash, bool from_low)
+static struct flow *make(struct flow_table *t, const struct flow_key *key, uint32_t hash, uint64_t id)
 {
 	struct flow *f = take(t);
 	uint32_t *bucket = &t->buckets[hash & t->bucket_mask];
 
-	if (!f)
-		return NULL;
 	f->key = *key;
 	f->hash = hash;
 	f->chain = *bucket;
 	*bucket = f->number;
-	f->first_ns = f->last_ns = f->reported_ns = p->time_ns;
-	f->began = sender_began(p, key, from_low) == from_low ? 0 : 1;
-	list_add(t, f, p->protocol == IPPROTO_TCP ? LIST_TCP : LIST_OTHER);
+	f->id = id;
+	f->round = t->round;
+	list_add(t, f, key->protocol == IPPROTO_TCP ? LIST_TCP : LIST_OTHER);
 	t->totals.made++;
 	if (++t->totals.flows > t->totals.peak)
 		t->totals.peak = t->totals.flows;
@@ -315,8 +313,18 @@ static bool is_reuse(const struct flow *f, const struct packet *p, unsigned send
 		return false;
 	if (f->syn && f->began == sender && f->syn_sequence == p->sequence)
 		return false;
-	return f->side[sender].packets || ((f->side[0].tcp_flags | f->side[1].tcp_flags) & ~opening) ||
+	return f->side[sender].tcp_flags || ((f->side[0].tcp_flags | f->side[1].tcp_flags) & ~opening) ||
 	       !(f->side[!sender].tcp_flags & PACKET_SYN);
+}
+
+/* The flow is its list's newest now; a tenth of a second is now. */
+static void touch(struct flow_table *t, struct flow *f, enum list list)
+{
+	if (list == f->list && (!f->newer || f->last_ns - f->moved_ns < MOVE_NS))
+		return;
+	f->moved_ns = f->last_ns;
+	list_remove(t, f);
+	list_add(t, f, list);
 }
 
 static void count(struct flow_table *t, struct flow *f, const struct packet *p, unsigned sender)
@@ -324,8 +332,10 @@ static void count(struct flow_table *t, struct flow *f, const struct packet *p, 
 	struct flow_side *side = &f->side[sender];
 	enum list list = f->list;
 
-	side->packets++;
-	side->bytes += p->ip_bytes;
+	if (!t->options.kernel_counts) {
+		side->packets++;
+		side->bytes += p->wire_bytes;
+	}
 	side->tcp_flags |= p->tcp_flags;
 	if (p->time_ns > f->last_ns)
 		f->last_ns = p->time_ns;
@@ -338,43 +348,102 @@ static void count(struct flow_table *t, struct flow *f, const struct packet *p, 
 		if ((p->tcp_flags & PACKET_RST) || (f->side[0].tcp_flags & f->side[1].tcp_flags & PACKET_FIN))
 			list = LIST_CLOSING;
 	}
-	if (f->newer || list != f->list) {
-		list_remove(t, f);
-		list_add(t, f, list);
-	}
+	touch(t, f, list);
 }
 
-struct flow *flow_table_packet(struct flow_table *t, const struct packet *p, unsigned *direction)
+static void report_interval(struct flow_table *t, struct flow *f)
+{
+	if (f->last_ns - f->reported_ns <= FLOW_NS_ACTIVE)
+		return;
+	t->options.ended(t->options.userdata, f, FLOW_GOES_ON);
+	f->reported[0] = f->side[0];
+	f->reported[1] = f->side[1];
+	f->reported_ns = f->last_ns;
+}
+
+/* The packet's key; returns which side sent it. */
+static unsigned key_of(struct flow_table *t, const struct packet *p, const struct flow_hint *hint, struct flow_key *key)
 {
 	uint16_t source_port = p->source_port, destination_port = p->destination_port;
-	struct flow_key key;
-	struct flow *f;
-	uint32_t hash;
-	bool from_low;
 
-	flow_table_expire(t, p->time_ns);
+	if (hint) {
+		*key = *hint->key;
+		return hint->sender;
+	}
 	if (p->fragment)
 		fragment_ports(t->fragments, p, &source_port, &destination_port);
-	from_low = key_with_ports(p, source_port, destination_port, &key);
-	hash = hash_key(&key, t->options.seed);
-	f = find(t, &key, hash);
-	if (f && is_reuse(f, p, !from_low)) {
+	return !key_with_ports(p, source_port, destination_port, key);
+}
+
+struct flow *flow_table_packet(struct flow_table *t, const struct packet *p, const struct flow_hint *hint, unsigned *direction)
+{
+	uint64_t id = hint ? hint->id : 0;
+	struct flow_key key;
+	struct flow *f;
+	unsigned sender;
+	uint32_t hash;
+
+	flow_table_expire(t, p->time_ns);
+	sender = key_of(t, p, hint, &key);
+	f = flow_at(t, t->last);
+	if (f && memcmp(&f->key, &key, sizeof(key)) == 0) {
+		hash = f->hash;
+	} else {
+		hash = hash_key(&key, t->options.seed);
+		f = find(t, &key, hash);
+	}
+	if (f && f->id != id) {
+		flow_table_end(t, f, FLOW_END_EVICTED);
+		f = NULL;
+	} else if (f && !t->options.kernel_counts && is_reuse(f, p, sender)) {
 		flow_table_end(t, f, f->list == LIST_CLOSING ? end_of(f) : FLOW_END_REUSED);
 		f = NULL;
 	}
-	if (!f)
-		f = make(t, p, &key, hash, from_low);
-	if (!f)
-		return NULL;
-	count(t, f, p, !from_low);
-	*direction = (unsigned)!from_low ^ f->began;
-	if (f->last_ns - f->reported_ns > FLOW_NS_ACTIVE) {
-		t->options.ended(t->options.userdata, f, FLOW_GOES_ON);
-		f->reported[0] = f->side[0];
-		f->reported[1] = f->side[1];
-		f->reported_ns = f->last_ns;
+	if (!f) {
+		f = make(t, &key, hash, id);
+		f->first_ns = f->last_ns = f->reported_ns = f->moved_ns = p->time_ns;
+		f->began = (uint8_t)(sender_began(p, &key, sender) ? sender : !sender);
 	}
+	t->last = f->number;
+	count(t, f, p, sender);
+	*direction = sender ^ f->began;
+	report_interval(t, f);
 	return f;
+}
+
+struct flow *flow_table_counted(struct flow_table *t, const struct flow *counted)
+{
+	uint32_t hash = hash_key(&counted->key, t->options.seed);
+	struct flow *f = find(t, &counted->key, hash);
+
+	if (f && f->id != counted->id) {
+		flow_table_end(t, f, FLOW_END_EVICTED);
+		f = NULL;
+	}
+	if (!f) {
+		f = make(t, &counted->key, hash, counted->id);
+		f->reported_ns = counted->first_ns;
+		f->began = counted->began;
+	}
+	f->side[0] = counted->side[0];
+	f->side[1] = counted->side[1];
+	f->first_ns = counted->first_ns;
+	f->last_ns = counted->last_ns;
+	f->round = t->round;
+	touch(t, f, f->list);
+	report_interval(t, f);
+	return f;
+}
+
+void flow_table_round(struct flow_table *t)
+{
+	for (int i = 0; i < LISTS; i++)
+		for (struct flow *f = flow_at(t, t->oldest[i]), *next; f; f = next) {
+			next = flow_at(t, f->newer);
+			if (f->round != t->round)
+				flow_table_end(t, f, FLOW_END_EVICTED);
+		}
+	t->round++;
 }
 
 struct flow_totals flow_table_totals(const struct flow_table *t)

@@ -29,12 +29,14 @@ enum flow_end {
 const char *flow_end_name(enum flow_end e);
 
 struct flow_side {
-	uint64_t packets, bytes; /* bytes: from the IP header on, as declared */
+	uint64_t packets, bytes; /* with the link layer's header */
 	uint8_t tcp_flags;       /* all that were seen */
 };
 
 struct flow {
 	struct flow_key key;
+	uint32_t hash, chain, older, newer; /* the table's own */
+	uint64_t id; /* the kernel's; 0 in a file */
 	struct flow_side side[2], reported[2]; /* sent by key.low, by key.high; what a record has told of */
 	int64_t first_ns, last_ns, reported_ns; /* Unix time; the last: of the last record, or first_ns */
 	uint32_t syn_sequence;
@@ -48,10 +50,14 @@ struct flow {
 	uint32_t evidence; /* number of what is kept for its fingerprints, or 0 */
 	uint8_t protocol;  /* enum protocol */
 	uint8_t state;     /* enum classify_state */
-	bool settled, started;
+	uint16_t syn_mss;
+	bool settled, started, syn_witnessed, answer_witnessed;
+
+	uint32_t number;   /* in the table, from 1 */
 
 	/* The table's own. */
-	uint32_t hash, chain, older, newer, number;
+	uint32_t round; /* of the kernel's flows, in which this one was there */
+	int64_t moved_ns; /* to the end of its list */
 	uint8_t list;
 };
 
@@ -60,24 +66,42 @@ struct flow_table;
 struct flow_table_options {
 	uint32_t max; /* flows at once, 1 to 2^24 */
 	uint64_t seed; /* of the hash: unpredictable where foreign packets choose the keys */
+	bool kernel_counts; /* packets are not counted here, and nothing ends by its time: flow_table_counted does both */
 	/* A flow's interval is over, or the flow: then it is gone after the call. */
 	void (*ended)(void *userdata, struct flow *f, enum flow_end why);
 	void *userdata;
 };
 
-/* Memory for flows is taken in blocks as they come, and kept. -ENOMEM, -EINVAL. */
+/* Address space for all flows is taken here, and memory as they come: nothing is allocated later. -ENOMEM, -EINVAL. */
 int flow_table_new(struct flow_table **out, const struct flow_table_options *o);
 void flow_table_free(struct flow_table *t);
 
 /* The canonical key of a packet, netns 0. Returns true when key.low sent it. */
 bool flow_key_of(const struct packet *p, struct flow_key *key);
 
+/* What the kernel knows of a packet's flow. */
+struct flow_hint {
+	const struct flow_key *key;
+	uint64_t id;     /* never the same again: a flow of the same key with another id has ended without notice */
+	unsigned sender; /* 0: key.low, 1: key.high */
+};
+
 /* Finds or makes the packet's flow, counts the packet, and ends what has been idle by its time. *direction: 0 from who
- * began. NULL without memory. Later fragments are counted for the flow of the first one, whose ports are remembered.
+ * began. Later fragments are counted for the flow of the first one, whose ports are remembered. `hint` may
+ * be NULL.
  *
  * Who began: the sender of the SYN, the receiver of the SYN+ACK; else the sender of the first packet, but its receiver when
  * the packet came from a port below 1024 to one from 32768 on (a reply whose request was not captured). */
-struct flow *flow_table_packet(struct flow_table *t, const struct packet *p, unsigned *direction);
+struct flow *flow_table_packet(struct flow_table *t, const struct packet *p, const struct flow_hint *hint, unsigned *direction);
+
+/* A flow as the kernel has counted it: finds or makes it, and sets key, id, side, began, first_ns and last_ns from *counted;
+ * reports it when its active interval is over. */
+struct flow *flow_table_counted(struct flow_table *t, const struct flow *counted);
+/* Between two calls the kernel's flows were all given to flow_table_counted; those that were not there have been evicted. */
+void flow_table_round(struct flow_table *t);
+
+/* By its number, which is in use. */
+struct flow *flow_table_at(const struct flow_table *t, uint32_t number);
 
 struct flow *flow_table_find(struct flow_table *t, const struct flow_key *key);
 
@@ -90,6 +114,5 @@ void flow_table_end_all(struct flow_table *t, enum flow_end why);
 struct flow_totals {
 	uint32_t flows, peak;  /* now, and at most ever */
 	uint64_t made, evicted;
-	uint64_t allocations;  /* calls of the allocator since the table was made */
 };
 struct flow_totals flow_table_totals(const struct flow_table *t);

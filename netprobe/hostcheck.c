@@ -10,6 +10,7 @@
 #include "lib/caps.h"
 #include "lib/json.h"
 #include "netprobe/attribute.h"
+#include "netprobe/tap.h"
 #include "netprobe/privilege.h"
 
 #define BTF_PATH "/sys/kernel/btf/vmlinux"
@@ -74,7 +75,7 @@ int hostcheck(struct error *err)
 	return 0;
 }
 
-static void ignore_event(const struct attribution_event *event, void *userdata)
+static void ignore_event(const struct event *event, void *userdata)
 {
 	(void)event;
 	(void)userdata;
@@ -85,7 +86,7 @@ static void say(struct json_object *list, const char *name, bool ok, const char 
 	struct json_object *entry;
 
 	if (!list) {
-		printf("%-4s %-20s %s\n", ok ? "ok" : "FAIL", name, detail);
+		printf("%-4s %-32s %s\n", ok ? "ok" : "FAIL", name, detail);
 		return;
 	}
 	entry = json_object_new_object();
@@ -107,8 +108,41 @@ static bool print_programs(struct json_object *list)
 		return false;
 	}
 	for (unsigned i = 0; attribution_program(a, i, &name, &state); i++)
-		say(list, name, true, state);
+		say(list, name, true, state); /* each can be done without: something stands in, or --check fails above */
 	attribution_close(a);
+	return true;
+}
+
+static void ignore_packet(const struct tap_packet *packet, void *userdata)
+{
+	(void)packet;
+	(void)userdata;
+}
+
+static enum tap_answer ignore_flow(const struct tap_flow *flow, enum tap_why why, void *userdata)
+{
+	(void)flow;
+	(void)why;
+	(void)userdata;
+	return TAP_KEEP;
+}
+
+/* Which tap would be taken, and its programs. */
+static bool print_tap(struct json_object *list)
+{
+	const struct tap_options options = { .budget = 1, .packet = ignore_packet, .flow = ignore_flow };
+	const char *name, *state;
+	struct error err = { .text = "" };
+	struct tap *tap;
+
+	if (tap_open(&tap, &options, &err) < 0) {
+		say(list, "tap", false, err.text);
+		return false;
+	}
+	say(list, "tap", true, tap_kind_name(tap_kind(tap)));
+	for (unsigned i = 0; tap_program(tap, i, &name, &state); i++)
+		say(list, name, true, state);
+	tap_close(tap);
 	return true;
 }
 
@@ -129,6 +163,7 @@ bool hostcheck_print(bool json)
 		all = all && ok;
 	}
 	all = print_programs(list) && all;
+	all = all && print_tap(list); /* without the conditions above it is not tried */
 	if (json) {
 		json_object_object_add(object, "ok", json_object_new_boolean(all));
 		json_object_object_add(object, "checks", list);

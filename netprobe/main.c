@@ -16,9 +16,12 @@
 #include "lib/cleanup.h"
 #include "lib/log.h"
 #include "netprobe/attribute.h"
+#include "netprobe/budget.h"
 #include "netprobe/config.h"
+#include "netprobe/fingerprint/fingerprint.h"
 #include "netprobe/hostcheck.h"
 #include "netprobe/privilege.h"
+#include "netprobe/read.h"
 #include "netprobe/server.h"
 #include "netprobe/socket.h"
 
@@ -27,7 +30,10 @@
 enum { EXIT_USAGE = 1, EXIT_FAILED = 3 };
 
 struct options {
-	const char *socket, *config;
+	const char *socket, *config, *read;
+	const char *fingerprint_dbs[P0F_FILES_MAX + 1];
+	enum tap_kind tap;
+	unsigned cpu_percent;
 	enum log_format log_format;
 	bool check, json, debug;
 };
@@ -42,11 +48,40 @@ static void usage(FILE *out)
 	      "  --log-format FORMAT   text (default) or json\n"
 	      "  --debug               log more\n"
 	      "  --check               say what this host can do, and why not; exit 0 if all of it\n"
-	      "  --json                with --check: as a JSON object\n"
+	      "  --read FILE           analyse a pcap or pcapng file and print what would be sent;\n"
+	      "                        \"-\" is standard input\n"
+	      "  --json                with --check: as a JSON object; with --read: one a line\n"
+	      "  --tap KIND            auto (default), tracepoint or socket\n"
+	      "  --cpu-percent N       above this, of one CPU, look at fewer packets of each flow\n"
+	      "  --fingerprint-db FILE p0f signatures; may be repeated\n"
+	      "                        (default " P0F_DEFAULT_PATH ")\n"
 	      "  --version, --help\n\n"
-	      "Exit status: 0 stopped on request, 1 wrong usage, 3 could not start.\n"
+	      "Exit status: 0 stopped on request, 1 wrong usage, 3 could not start, or read on.\n"
 	      "Manual: serviceradar-netprobe(8)\n",
 	      out);
+}
+
+static int add_database(struct options *o, const char *path)
+{
+	for (size_t i = 0; i < P0F_FILES_MAX; i++)
+		if (!o->fingerprint_dbs[i]) {
+			o->fingerprint_dbs[i] = path;
+			return 0;
+		}
+	fprintf(stderr, "serviceradar-netprobe: --fingerprint-db: more than %u files\n", P0F_FILES_MAX);
+	return -EINVAL;
+}
+
+static int read_file(const struct options *o)
+{
+	const struct read_options r = { .file = o->read, .config = o->config, .fingerprint_dbs = o->fingerprint_dbs, .json = o->json };
+	struct error err = { .text = "" };
+
+	if (read_capture(&r, &err) < 0) {
+		log_error("%s", err.text);
+		return EXIT_FAILED;
+	}
+	return EXIT_SUCCESS;
 }
 
 static int parse(int argc, char **argv, struct options *o)
@@ -54,6 +89,8 @@ static int parse(int argc, char **argv, struct options *o)
 	static const struct option longs[] = {
 		{ "socket", required_argument, NULL, 's' }, { "config", required_argument, NULL, 'c' },
 		{ "log-format", required_argument, NULL, 'l' }, { "check", no_argument, NULL, 'k' },
+		{ "read", required_argument, NULL, 'r' }, { "fingerprint-db", required_argument, NULL, 'f' },
+		{ "tap", required_argument, NULL, 't' }, { "cpu-percent", required_argument, NULL, 'p' },
 		{ "json", no_argument, NULL, 'j' }, { "debug", no_argument, NULL, 'd' },
 		{ "version", no_argument, NULL, 'V' }, { "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
 	};
@@ -75,6 +112,25 @@ static int parse(int argc, char **argv, struct options *o)
 			break;
 		case 'k':
 			o->check = true;
+			break;
+		case 't':
+			if (tap_kind_parse(optarg, &o->tap) < 0) {
+				fprintf(stderr, "serviceradar-netprobe: --tap: \"%s\" is none of auto, tracepoint, socket\n", optarg);
+				return -EINVAL;
+			}
+			break;
+		case 'p':
+			if (sscanf(optarg, "%u", &o->cpu_percent) != 1 || o->cpu_percent < 1 || o->cpu_percent > 100) {
+				fprintf(stderr, "serviceradar-netprobe: --cpu-percent: \"%s\" is not 1 to 100\n", optarg);
+				return -EINVAL;
+			}
+			break;
+		case 'r':
+			o->read = optarg;
+			break;
+		case 'f':
+			if (add_database(o, optarg) < 0)
+				return -EINVAL;
 			break;
 		case 'j':
 			o->json = true;
@@ -142,12 +198,14 @@ static struct attribution *start_attribution(struct error *why)
 		return NULL;
 	}
 	for (unsigned i = 0; attribution_program(a, i, &name, &state); i++)
-		log_event(LOG_LEVEL_INFO, "program", "tracepoint", name, "state", state, NULL);
+		log_event(LOG_LEVEL_INFO, "program", "hook", name, "state", state, NULL);
 	return a;
 }
 
 static int run(const struct options *o, struct error *err)
 {
+	const struct observe_options watching = { .tap = o->tap, .cpu_percent = o->cpu_percent, .fingerprint_dbs = o->fingerprint_dbs };
+	struct observe *observe;
 	static struct error why;
 	struct attribution *attribution;
 	VisibilityConfig *config = NULL;
@@ -166,10 +224,14 @@ static int run(const struct options *o, struct error *err)
 	if (fd < 0)
 		return fd;
 	attribution = start_attribution(&why);
+	r = observe_open(&observe, event, &watching, err);
+	if (r < 0)
+		return r;
 	malloc_trim(0); /* loading needs the kernel's type information once: some MiB */
 	r = server_new(&server, event, fd, attribution, why.text, config);
 	if (r < 0)
 		return error_set(err, r, "cannot serve: %s", strerror(-r));
+	server_observe(server, observe);
 	r = privilege_lock(err);
 	if (r == 0) {
 		(void)sd_notifyf(0, "READY=1\nSTATUS=%s", attribution ? "Attributing connections" : why.text);
@@ -178,6 +240,7 @@ static int run(const struct options *o, struct error *err)
 	}
 	server_free(server);
 	server = NULL;
+	observe_close(observe);
 	attribution_close(attribution);
 	if (own_socket && o->socket)
 		(void)unlink(o->socket);
@@ -187,14 +250,18 @@ static int run(const struct options *o, struct error *err)
 
 int main(int argc, char **argv)
 {
-	struct options o = { .socket = DEFAULT_SOCKET };
+	struct options o = { .socket = DEFAULT_SOCKET, .cpu_percent = BUDGET_PERCENT };
 	struct error err = { .text = "" };
 
 	if (parse(argc, argv, &o) < 0)
 		return EXIT_USAGE;
+	/* Loading programs takes the kernel's type information, some MiB, several times: in memory that goes back to the system. */
+	(void)mallopt(M_MMAP_THRESHOLD, 128 * 1024);
 	log_setup("serviceradar-netprobe", o.log_format, o.debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
 	if (o.check)
 		return hostcheck_print(o.json) ? EXIT_SUCCESS : EXIT_FAILED;
+	if (o.read)
+		return read_file(&o);
 	if (run(&o, &err) < 0) {
 		log_error("%s", err.text);
 		return EXIT_FAILED;

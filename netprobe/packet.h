@@ -18,6 +18,7 @@ enum packet_result {
 	PACKET_TRUNCATED, /* the capture ends within a header */
 	PACKET_MALFORMED, /* a length or version that cannot be */
 	PACKET_LINK_UNKNOWN,
+	PACKET_RESULTS
 };
 
 /* TCP flags, RFC 9293 section 3.1 and RFC 3168. */

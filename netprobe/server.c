@@ -16,6 +16,7 @@
 #include "lib/log.h"
 #include "netprobe/client.h"
 #include "netprobe/events.h"
+#include "netprobe/intake.h"
 #include "netprobe/requests.h"
 #include "netprobe/server_state.h"
 #include "netprobe/socket.h"
@@ -24,6 +25,7 @@
 #define IDLE_USEC     200000u         /* … and this often when nothing happened for a second */
 #define BATCH_USEC    150000u         /* an event older than this at a tick is sent: none waits longer than 250 ms */
 #define REPORT_USEC   (60u * 1000000) /* counters are logged at most this often */
+#define PARTS_A_TURN  32              /* of the ring buffer, taken before others get their turn */
 #define FRAMES_A_TURN 16              /* requests taken before others get their turn */
 
 static uint64_t now_usec(const struct server *s)
@@ -48,25 +50,10 @@ static void report(struct server *s, const char *message)
 	(void)snprintf(delivered, sizeof(delivered), "%" PRIu64, s->delivered);
 	(void)snprintf(kernel, sizeof(kernel), "%" PRIu64, t.dropped);
 	(void)snprintf(queue, sizeof(queue), "%" PRIu64, s->queue.dropped);
-	(void)snprintf(waiting, sizeof(waiting), "%zu", s->queue.count);
+	(void)snprintf(waiting, sizeof(waiting), "%" PRIu64, intake_waiting(s, &t));
 	(void)snprintf(foreign, sizeof(foreign), "%" PRIu64, t.foreign);
 	log_event(LOG_LEVEL_INFO, message, "produced", produced, "delivered", delivered, "dropped_kernel", kernel,
 		  "dropped_queue", queue, "waiting", waiting, "foreign", foreign, NULL);
-}
-
-void server_event(const struct attribution_event *event, void *server)
-{
-	struct server *s = *(struct server **)server;
-
-	if (!s)
-		return;
-	if (!server_enabled(s)) {
-		s->discarded++;
-		return;
-	}
-	if (s->queue.count == 0)
-		s->waiting_since = event->time_ns / 1000;
-	(void)events_push(&s->queue, event);
 }
 
 /* ---- sending ---- */
@@ -77,6 +64,8 @@ static void disconnect(struct server *s, const char *why)
 		return;
 	s->client_source = sd_event_source_disable_unref(s->client_source);
 	s->queue.dropped += s->client.out_events; /* handed out, but not wholly sent */
+	if (s->observe)
+		observe_disconnected(s->observe);
 	client_close(&s->client);
 	log_event(LOG_LEVEL_INFO, "client disconnected", "why", why, NULL);
 }
@@ -139,8 +128,7 @@ static int append_single(struct server *s)
 	return client_append(&s->client, &frame);
 }
 
-/* Events go out only behind replies and only as fast as the client reads: what waits, waits in the bounded queue. */
-static int send_events(struct server *s)
+static int send_attributions(struct server *s)
 {
 	while (s->client.fd >= 0 && s->config && s->config->enabled && s->queue.count > 0 && client_backlog(&s->client) == 0) {
 		bool batched = s->config->flow_attribution_ipc_batch;
@@ -162,6 +150,29 @@ static int send_events(struct server *s)
 			return r;
 	}
 	return 0;
+}
+
+static int send_observations(struct server *s)
+{
+	while (s->observe && s->client.fd >= 0 && s->config && s->config->enabled && client_backlog(&s->client) == 0) {
+		int r = observe_send(s->observe, &s->client);
+
+		if (r > 0)
+			r = flush(s);
+		else
+			return r;
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Events go out only behind replies and only as fast as the client reads: what waits, waits in bounded queues. */
+static int send_events(struct server *s)
+{
+	int r = send_attributions(s);
+
+	return r < 0 ? r : send_observations(s);
 }
 
 /* Returns 0, or a negative errno after which the connection is to be closed; *why says it for the log. */
@@ -267,21 +278,39 @@ static int on_connection(sd_event_source *source, int listen_fd, uint32_t revent
 	if (r < 0)
 		return 0;
 	s->client = (struct client){ .fd = steal_fd(&fd) };
+	listeners_new_client(s);
+	s->external_told = s->external.counts;
 	(void)snprintf(uid_text, sizeof(uid_text), "%u", uid);
 	log_event(LOG_LEVEL_INFO, "client connected", "uid", uid_text, NULL);
 	return 0;
 }
 
-static void take_events(struct server *s)
+/* One part of what the kernel has, and on with it to the client. Whether there is more. */
+static bool take_part(struct server *s)
 {
-	if (s->attribution && attribution_drain(s->attribution) > 0)
+	bool more;
+	int r;
+
+	if (intake(s, now_usec(s), &more))
 		s->busy_until = now_usec(s) + 1000000;
 	if (s->client.fd < 0)
-		return;
-	if (send_events(s) < 0)
+		return more;
+	r = listeners_turn(s, now_usec(s));
+	if (r > 0)
+		r = flush(s);
+	if (r >= 0)
+		r = send_events(s);
+	if (r < 0)
 		disconnect(s, "connection lost");
 	else
 		watch(s);
+	return more;
+}
+
+static void take_events(struct server *s)
+{
+	for (int i = 0; i < PARTS_A_TURN && take_part(s); i++)
+		;
 }
 
 static int on_ring(sd_event_source *source, int fd, uint32_t revents, void *userdata)
@@ -324,11 +353,12 @@ int server_new(struct server **out, sd_event *event, int listen_fd, struct attri
 	s->attribution = attribution;
 	s->unavailable = unavailable;
 	s->config = config;
+	intake_init(s);
 	r = sd_event_add_io(event, &s->listen_source, listen_fd, EPOLLIN, on_connection, s);
 	if (r >= 0)
 		r = sd_event_add_time_relative(event, &s->tick_source, CLOCK_MONOTONIC, TICK_USEC, 5000, on_tick, s);
 	if (r >= 0 && attribution)
-		r = sd_event_add_io(event, &s->ring_source, attribution_fd(attribution), EPOLLIN, on_ring, s);
+		r = sd_event_add_io(event, &s->ring_source, attribution_fd(attribution), EPOLLIN | EPOLLET, on_ring, s);
 	if (r >= 0 && config && !config->enabled && attribution)
 		r = attribution_enable(attribution, false, NULL);
 	if (r < 0) {
@@ -339,17 +369,29 @@ int server_new(struct server **out, sd_event *event, int listen_fd, struct attri
 	return 0;
 }
 
+void server_observe(struct server *s, struct observe *o)
+{
+	struct error err = { .text = "" };
+
+	s->observe = o;
+	if (s->config && observe_apply(o, s->config, &err) < 0)
+		log_event(LOG_LEVEL_WARNING, "interfaces of the config are not watched", "reason", err.text, NULL);
+}
+
 void server_free(struct server *s)
 {
 	if (!s)
 		return;
+	intake_flush(s);
 	disconnect(s, "the daemon stops");
 	report(s, "stopped");
+	if (s->observe)
+		observe_report(s->observe, "stopped");
 	sd_event_source_disable_unref(s->listen_source);
 	sd_event_source_disable_unref(s->tick_source);
 	sd_event_source_disable_unref(s->ring_source);
 	close(s->listen_fd);
-	events_free(&s->queue);
+	intake_free(s);
 	if (s->config)
 		protobuf_c_message_free_unpacked(&s->config->base, NULL);
 	sd_event_unref(s->event);

@@ -6,6 +6,7 @@
 
 #include "netprobe/attribute.h"
 #include "netprobe/config.h"
+#include "netprobe/observe.h"
 
 struct server;
 
@@ -14,8 +15,12 @@ struct server;
 int server_new(struct server **out, sd_event *event, int listen_fd, struct attribution *attribution,
 	       const char *unavailable, VisibilityConfig *config);
 
+/* Sends what the observer has, and gives it the config: the one that the server began with now. The observer stays the caller's
+ * and must stay as long as the server. An error is that of the config: it is logged. */
+void server_observe(struct server *s, struct observe *o);
+
 /* For the callback of attribution_open, which is older than the server: one event from the kernel. */
-void server_event(const struct attribution_event *event, void *server);
+void server_event(const struct event *event, void *server);
 
 /* Logs the counters and closes everything but the attribution. */
 void server_free(struct server *s);

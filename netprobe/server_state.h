@@ -10,6 +10,10 @@
 #include "netprobe/client.h"
 #include "netprobe/config.h"
 #include "netprobe/events.h"
+#include "netprobe/external.h"
+#include "netprobe/listeners.h"
+#include "netprobe/observe.h"
+#include "netprobe/presumed.h"
 
 struct server {
 	sd_event *event;
@@ -17,10 +21,17 @@ struct server {
 	int listen_fd;
 	struct client client;
 	struct attribution *attribution;
+	struct observe *observe; /* flows; may be NULL */
 	const char *unavailable;
 	VisibilityConfig *config;
+	struct presumed presumed;
+	struct external external;
+	struct external_counts external_told; /* of the counts, what this client was told in acks */
+	struct listeners_schedule listeners;
 	struct event_queue queue;
 	uint64_t waiting_since, busy_until, reported_at;
+	bool announced; /* connections that are older than the daemon */
+	uint64_t taken; /* flow events that the kernel handed over */
 	uint64_t delivered, discarded;  /* discarded: while a config switches attribution off */
 	uint64_t lost_told;             /* of the lost ones, how many a batch has told of */
 	uint64_t reported_lost, refused_configs;

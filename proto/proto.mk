@@ -10,4 +10,4 @@ $(BUILD)/proto/netprobe.pb-c.c $(PROTO_H) &: proto/netprobe.proto
 
 $(PROTO_OBJ): $(BUILD)/proto/netprobe.pb-c.c $(PROTO_H)
 	$(say) CC $@
-	$(Q)$(CC) -I$(BUILD)/proto $(CPPFLAGS) -std=gnu17 -fPIE -w $(CFLAGS) -c -o $@ $<
+	$(Q)$(CC) -I$(BUILD)/proto $(CPPFLAGS) -std=gnu17 -fPIE -w -ffile-prefix-map=$(CURDIR)=. $(CFLAGS) -c -o $@ $<

@@ -128,6 +128,31 @@ static bool check_addon(struct report *r, const char *id)
 	return true;
 }
 
+/* What was a part of the single package, and whose own package is not here. */
+static void check_sidecars(struct report *r)
+{
+	_cleanup_close_ int fd = fs_open_dir(r->s->rootfd, SR_SIDECARS, false, NULL);
+	_cleanup_closedir_ DIR *dir = fdopendir_steal(&fd);
+	const struct dirent *e;
+
+	while (dir && (e = readdir(dir))) {
+		_cleanup_close_ int payload = -1;
+		size_t n = strlen(e->d_name);
+		char id[65], path[256], what[384], todo[512];
+
+		if (n <= 5 || n - 5 >= sizeof(id) || strcmp(e->d_name + n - 5, ".json") != 0)
+			continue;
+		snprintf(id, sizeof(id), "%.*s", (int)(n - 5), e->d_name);
+		snprintf(path, sizeof(path), SR_PACKAGED_ADDONS "/%s", id);
+		payload = addon_id_valid(id) ? fs_open_dir(r->s->rootfd, path, false, NULL) : -1;
+		if (payload >= 0 || !addon_id_valid(id))
+			continue;
+		snprintf(what, sizeof(what), "%s, which was a part of serviceradar-agent before, is installed", id);
+		snprintf(todo, sizeof(todo), "install serviceradar-%s: it takes " SR_SIDECARS "/%s.json over; or remove that file", id, id);
+		say(r, WARN, what, todo);
+	}
+}
+
 static void check_addons(struct report *r)
 {
 	_cleanup_close_ int fd = fs_open_dir(r->s->rootfd, SR_PACKAGED_ADDONS, false, NULL);
@@ -165,6 +190,7 @@ int verb_doctor(struct srctl *s, const char *unused)
 	if (fd >= 0)
 		close(fd);
 	check_addons(&r);
+	check_sidecars(&r);
 	if (s->json)
 		puts(json_object_to_json_string_ext(list, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
 	return r.failed ? 1 : EXIT_DONE;

@@ -25,6 +25,7 @@ static const struct verb {
 	{ "bundle", "verify", PATH, verb_bundle_verify, "bundle verify FILE [--key FILE]: signature, and all that is in it" },
 	{ "bundle", "show", PATH, verb_bundle_show, "bundle show FILE [--key FILE]: the same, and what is in it" },
 	{ NULL, "flows", NOTHING, verb_flows, "flows [--follow]: which process owns which connection" },
+	{ NULL, "import-flows", PATH, verb_import_flows, "import-flows FILE: find owners for flows of nfdump or IPFIX tools (JSON, CSV)" },
 	{ NULL, "doctor", NOTHING, verb_doctor, "doctor: what this host needs, and what is missing" },
 };
 

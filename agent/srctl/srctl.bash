@@ -9,7 +9,8 @@ _srctl() {
 		mapfile -t COMPREPLY < <(compgen -W "$ids" -- "$cur") ;;
 	bundle) mapfile -t COMPREPLY < <(compgen -W "verify show" -- "$cur") ;;
 	"bundle verify" | "bundle show") mapfile -t COMPREPLY < <(compgen -f -X '!*.tar.gz' -- "$cur") ;;
-	*) mapfile -t COMPREPLY < <(compgen -W "addon bundle flows doctor version help --json --root --no-color --follow --config --no-wait --key --help --version" -- "$cur") ;;
+	import-flows) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+	*) mapfile -t COMPREPLY < <(compgen -W "addon bundle flows import-flows doctor version help --json --root --no-color --follow --config --no-wait --key --help --version" -- "$cur") ;;
 	esac
 }
 complete -F _srctl srctl

@@ -25,6 +25,7 @@ int verb_addon_revoke(struct srctl *s, const char *id);
 int verb_bundle_verify(struct srctl *s, const char *path);
 int verb_bundle_show(struct srctl *s, const char *path);
 int verb_flows(struct srctl *s, const char *id);
+int verb_import_flows(struct srctl *s, const char *path);
 int verb_doctor(struct srctl *s, const char *id);
 
 /* Copies text from outside with control characters and broken UTF-8 replaced by '?'. Returns out. */

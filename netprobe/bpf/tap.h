@@ -57,8 +57,20 @@ struct tap_cache_entry {
 	__u8 tcp_flags[2];
 	__u8 quiet;       /* no packet of it has to be handed up any more */
 	__u8 settled;     /* the half of the table */
-	__u8 pad[16];
+	__u32 place;      /* of the interface */
+	__u8 pad[12];
 };
+
+/* Words of a flow_key, for the one who builds and compares it: narrow stores with a wide load behind them cost a stall. */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define FLOW_KEY_WORD(first, second)      ((__u64)(first) | (__u64)(second) << 32)
+#define FLOW_KEY_PORTS(low, high)         ((__u32)(low) | (__u32)(high) << 16)
+#define FLOW_KEY_PROTOCOL(protocol, family) ((__u32)(protocol) | (__u32)(family) << 8)
+#else
+#define FLOW_KEY_WORD(first, second)      ((__u64)(first) << 32 | (__u64)(second))
+#define FLOW_KEY_PORTS(low, high)         ((__u32)(low) << 16 | (__u32)(high))
+#define FLOW_KEY_PROTOCOL(protocol, family) ((__u32)(protocol) << 24 | (__u32)(family) << 16)
+#endif
 
 /* A watched interface, at a place that follows from its ifindex. The first cache line is the daemon's, the second the kernel's. */
 #define TAP_INTERFACE_SLOTS  256u
@@ -68,9 +80,11 @@ struct tap_interface {
 	__u32 flags;      /* TAP_IF_* */
 	__u32 epoch;      /* raised when entries were deleted from the table: each CPU looks again */
 	__u32 recheck;    /* after so many insertions too: before LRU can have evicted a flow that is in the cache */
-	__u32 pad[12];
+	__u32 probes;     /* how far from here an interface may be that belongs here */
+	__u32 pad[11];
 	__u32 inserts;
-	__u32 pad2[15];
+	__u32 answered;   /* some flow was ever answered: before, the other half of the table need not be looked at */
+	__u32 pad2[14];
 };
 enum {
 	TAP_IF_ETHERNET = 1,  /* frames begin with an Ethernet header */
@@ -86,8 +100,7 @@ struct tap_control {
 
 /* Counted where they happen; each CPU has its own. */
 struct tap_counters {
-	__u64 packets, bytes;           /* of watched interfaces, both directions, not IP included */
-	__u64 buffers;                  /* sk_buffs: with segmentation offload one holds many packets */
+	__u64 packets, bytes;           /* of watched interfaces, all of them; what is in the cache comes on top */
 	__u64 not_ip_packets, not_ip_bytes; /* ARP, …: in no flow */
 	__u64 malformed_packets, malformed_bytes; /* no whole IP header: in no flow */
 	__u64 inserted;                 /* flows */
@@ -100,11 +113,17 @@ struct tap_counters {
 	__u64 lost;                     /* records that had no room there */
 	__u64 sequence;                 /* of flow ids */
 	__u64 wake_tick;
-	__u64 pad[6];
+	__u64 reused;                   /* flows whose addresses and ports a new connection took over */
+	__u64 tick, tick_ns;            /* one moment in ticks and of CLOCK_MONOTONIC */
+	__u64 pad[4];
 };
 
 /* A packet that is handed up: one of two sizes, or several of the larger one after each other (`more`). */
-enum { TAP_RECORD_MORE = 1, TAP_RECORD_SYN = 2 };
+enum {
+	TAP_RECORD_MORE = 1,
+	TAP_RECORD_SYN = 2,
+	TAP_RECORD_END = 4, /* no packet: the flow_value of a closed flow whose addresses and ports a new connection uses */
+};
 struct tap_record {
 	struct flow_key key;
 	__u64 flow;       /* its id */
@@ -133,15 +152,12 @@ struct tap_fragment_key {
 	__u32 protocol, outgoing;
 };
 
-/* Place of a flow in the cache. The same on both sides. */
+/* Place of a flow in the cache. The same on both sides. The products do not wait for each other. */
 static inline __u32 tap_cache_slot(const struct flow_key *key, __u64 seed)
 {
-	const __u64 *w = (const __u64 *)(const void *)key, k = 0x9e3779b97f4a7c15ull;
-	__u64 h = (w[2] ^ seed) * k;
+	const __u64 *w = (const __u64 *)(const void *)key;
+	__u64 h = (w[2] ^ w[2] >> 32 ^ seed) * 0x9e3779b97f4a7c15ull + (w[4] ^ w[4] >> 32 ^ seed) * 0xc2b2ae3d27d4eb4full +
+		  (w[5] ^ w[0]) * 0x165667b19e3779f9ull + w[1] * 0x27d4eb2f165667c5ull + w[3] * 0x85ebca77c2b2ae63ull;
 
-	h = ((h ^ h >> 32) + w[4]) * k;
-	h = ((h ^ h >> 32) + (w[5] ^ w[0])) * k;
-	if (key->family != 2 /* AF_INET */)
-		h = ((h ^ h >> 32) + (w[1] ^ w[3] << 1)) * k;
-	return (__u32)(h >> (64 - TAP_CACHE_BITS));
+	return (__u32)((h ^ h >> 32) * 0x9e3779b97f4a7c15ull >> (64 - TAP_CACHE_BITS));
 }

@@ -109,10 +109,20 @@ struct pid {
 	struct upid numbers[1];
 };
 
+struct mm_struct;
+struct cred;
+struct css_set;
+
 struct task_struct {
-	int tgid;
+	unsigned int flags;
+	int pid, tgid;
+	u64 start_time;
 	struct task_struct *group_leader;
+	struct task_struct *real_parent;
 	struct pid *thread_pid;
+	struct mm_struct *mm;
+	const struct cred *cred;
+	struct css_set *cgroups;
 	char comm[16];
 };
 

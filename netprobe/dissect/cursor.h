@@ -32,7 +32,7 @@ static inline bool cursor_has(struct cursor *c, size_t n)
 
 static inline void cursor_skip(struct cursor *c, size_t n)
 {
-	if (!cursor_has(c, n))
+	if (!cursor_has(c, n) || n == 0) /* not even 0 may be added to NULL */
 		return;
 	c->at += n;
 	c->left -= n;

@@ -78,13 +78,15 @@ struct dissect_earlier {
 
 /* What a dissector sees of a flow. TCP: of each direction the stream from its start as far as it came without a gap (either
  * may be empty). UDP: the datagram at hand in stream[direction], and those before it as far as they were kept: none was kept
- * before a dissector asked for more. Direction 0 is from who began the flow; when its beginning was not seen, it may be either. */
+ * before a dissector asked for more. Direction 0 is from who began the flow; when its beginning was not seen, it may be
+ * either. */
 struct dissect_input {
 	struct span stream[2];
 	unsigned direction;     /* of the packet at hand, which has a payload */
 	size_t offset;          /* TCP: where the packet at hand begins in stream[direction] */
 	bool tcp;               /* else UDP */
 	bool whole[2];          /* TCP: the SYN was seen: the stream begins where the connection began */
+	size_t missing;         /* UDP: bytes of the datagram at hand that were not captured, or are in later fragments */
 	bool last;              /* nothing more will be shown: an answer of DISSECT_MORE is one of DISSECT_NO */
 	uint16_t port[2];       /* of the two ends: [0] of who began */
 	unsigned packets;       /* with payload, seen so far, this one included */
@@ -102,16 +104,16 @@ struct dissect_verdict {
 
 typedef enum dissect_answer dissect_fn(const struct dissect_input *in, struct dissect_verdict *v);
 
-/* The bytes that a stream or datagram can begin with, so that most dissectors are never called: pairs first, last. */
+/* The bytes that a stream or datagram can begin with, so that most dissectors are never called. */
 struct dissect_range {
-	uint8_t first, last;
+	uint8_t first, count;
 };
 #define DISSECT_RANGES 10u
 
 struct dissector {
 	enum protocol protocol;
 	dissect_fn *tcp, *udp; /* NULL: not over this transport */
-	/* Over TCP the first byte from the client and from the server, over UDP of a datagram. No range: any byte. */
+	/* Over TCP the first byte from the client and from the server, over UDP of a datagram. No range: any. */
 	struct dissect_range client[DISSECT_RANGES], server[DISSECT_RANGES], datagram[DISSECT_RANGES];
 	uint64_t then; /* protocols that may follow in the same flow, and then are reported in its place: bits 1 << protocol */
 };

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Fingerprints of stacks and clients: pure functions over bytes, and the database that p0f signatures are matched with. Not to be
- * called from two threads at once. */
+/* Fingerprints of stacks and clients: pure functions over bytes, and the database that p0f signatures are matched with. */
 #pragma once
 
 #include <stdbool.h>
@@ -14,8 +13,8 @@
 #define HASSH_BYTES 33  /* an MD5 in hex and a NUL */
 #define P0F_BYTES   256 /* more than the longest raw signature and its NUL */
 
-/* Makes what the functions below need of libcrypto, so that they allocate nothing later and libcrypto reads its configuration
- * before a sandbox is closed. Otherwise done by the first of them. -ENOTSUP when libcrypto has no SHA-256 or MD5. */
+/* Whether libcrypto gives the digests that the functions below need: asked once at the start. -ENOTSUP with a message: then
+ * they answer with it. */
 int fingerprint_prepare(struct error *err);
 
 /* JA4 base of a ClientHello's body. transport: 't', 'd' (DTLS: the body has a cookie) or 'q'. 0, or -EBADMSG for what is no
@@ -49,8 +48,8 @@ int p0f_signature(const struct packet *p, uint16_t syn_mss, char out[P0F_BYTES])
 /* The MSS option of a SYN, to be kept for its SYN+ACK; 0 without one. */
 uint16_t p0f_mss(const struct packet *p);
 
-/* Reads one or several files of the p0f.fp format (sections tcp:request and tcp:response; others are skipped); `paths` ends with
- * NULL. A file that is not there is left out; -ENOENT when none is. -EINVAL with file, line and what is wrong. */
+/* Reads one or several files of the p0f.fp format (sections tcp:request and tcp:response; others are skipped); `paths` ends
+ * with NULL. A file that is not there is left out; -ENOENT when none is. -EINVAL with file, line and what is wrong. */
 int p0f_db_read(const char *const *paths, struct p0f_db **out, struct error *err);
 void p0f_db_free(struct p0f_db *db);
 /* Of the bytes that were read: what PingAck.p0f_corpus_revision tells; owned by the database. */
@@ -66,13 +65,14 @@ void p0f_match(const struct p0f_db *db, const struct packet *p, uint16_t syn_mss
 
 struct p0f_store;
 
-/* Copies `paths` (ends with NULL, P0F_FILES_MAX at most: -E2BIG) and reads what is there; no file at all is no error, a wrong one
- * is reported as by p0f_store_refresh. Without paths: P0F_DEFAULT_PATH. */
+/* Copies `paths` (ends with NULL; P0F_FILES_MAX at most: -E2BIG) and reads what is there; NULL or an empty list:
+ * P0F_DEFAULT_PATH. No file at all is no error. With a wrong file the error is returned and *out is set all the same: a
+ * daemon goes on without a database, and p0f_store_refresh takes the file when it is repaired. */
 int p0f_store_new(const char *const *paths, struct p0f_store **out, struct error *err);
 void p0f_store_free(struct p0f_store *s);
-/* Looks whether a file is another one, longer or newer than what was read (one stat each), and then reads all anew. 1 when the
- * database was replaced: what p0f_store_db returned before is gone. 0 when nothing changed. Negative, once for each change, when
- * a file is wrong: the database before it stays in use. */
+/* Looks whether a file is another one, longer or newer than what was read (one stat each), and then reads all anew. 1 when
+ * the database was replaced: what p0f_store_db returned before is gone. 0 when nothing changed. Negative, once for each
+ * change, when a file is wrong: the database before it stays in use. */
 int p0f_store_refresh(struct p0f_store *s, struct error *err);
 /* NULL when there is no file. */
 const struct p0f_db *p0f_store_db(const struct p0f_store *s);

@@ -11,11 +11,12 @@ struct client_hint {
 	const char *fingerprint;   /* in the table: the key */
 	const char *name;          /* of the software */
 	const char *version_range; /* that it was recorded from */
-	const char *os_family;     /* that it is bound to; "" when it runs on several, and then it has no vote */
+	const char *os_family;     /* a system, "unix" for any of its kind, or "": found everywhere, no vote */
 	float weight;              /* of its vote, 0–1 */
 };
 
-/* From a small table of recorded clients and servers (clients.c). NULL when it is not known. */
+/* From a small table of recorded clients and servers (clients.c). NULL when it is not known. Of a JA4 the two hashes count: the
+ * part before them changes with the server's name and the protocols offered, not with the software. */
 const struct client_hint *client_hint_ja4(const char *ja4);
 const struct client_hint *client_hint_hassh(const char *hassh);
 const struct client_hint *client_hint_hassh_server(const char *hassh);
@@ -48,5 +49,6 @@ struct fuse_result {
 void fuse_look_up(struct fuse_input *in);
 
 /* A pure function of *in. The family is the one with the most weight; each further signal for it raises the confidence, each
- * against it lowers it and is listed. A tool that makes its own packets, and a hint without a family, have no vote. */
+ * against it lowers it and is listed. A hint "unix" speaks for any system of that kind and against the others; the answer is
+ * "unix" only when nothing says which. A tool that makes its own packets, and a hint without a family, have no vote. */
 void fuse(const struct fuse_input *in, struct fuse_result *out);

@@ -17,3 +17,9 @@ struct fingerprint_message {
 
 /* Fills *out; the hints of *in are set as well. *out must not be moved afterwards, and *in must outlive it. */
 void fingerprint_message(struct fuse_input *in, struct fingerprint_message *out);
+
+/* As fingerprint_message, of what one connection showed (*seen, with its hints) and what its device showed in all (*device,
+ * of device_memory_complete): the fingerprints and their matches are the connection's, os_match and agreement_count the
+ * device's. */
+void fingerprint_device_message(const struct fuse_input *seen, const struct fuse_input *device,
+				struct fingerprint_message *out);

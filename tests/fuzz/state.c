@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* objs: helper/state.c helper/payload.c helper/capability.c helper/command.c */
 /* state.json and journal of the updater: the first byte says which. */
 #include <fcntl.h>
 

@@ -12,7 +12,7 @@ export BUILD=$build
 tests/coverage || failed=1
 make --no-print-directory WERROR=1 check-unit || failed=1
 # The root file systems are made one after the other, not by the first tests.
-for family in deb rpm; do tests/lib/rootfs "$family" >/dev/null || failed=1; done
+for family in deb rpm arm64 selinux; do tests/lib/rootfs "$family" >/dev/null || failed=1; done
 
 # at_once NAME=FAMILY:FILE...: bats files side by side; each one's output is shown whole when it has ended.
 at_once() {
@@ -27,10 +27,19 @@ at_once() {
 		cat "${logs[$i]}"
 	done
 }
+at_once any:tests/package/arm64.bats any:tests/package/policy.bats deb:tests/package/confined.bats
+at_once deb:tests/package/docs.bats rpm:tests/package/docs.bats
 at_once deb:tests/package/life.bats rpm:tests/package/life.bats
 at_once deb:tests/package/bundle.bats rpm:tests/package/bundle.bats
 at_once deb:tests/package/offline.bats rpm:tests/package/offline.bats
-at_once deb:tests/package/deb.bats any:tests/package/lint.bats
+tests/package/matrix "$build" sample || failed=1
+ln -sfn matrix/legacy "$build/check/legacy"
+at_once deb:tests/package/split.bats rpm:tests/package/split.bats
+at_once deb:tests/package/deb.bats any:tests/package/lint.bats deb:tests/package/external.bats
+at_once deb:tests/package/repo.bats rpm:tests/package/repo.bats
+at_once deb:tests/package/verify.bats rpm:tests/package/verify.bats
+at_once deb:tests/package/image.bats rpm:tests/package/image.bats any:tests/package/proof.bats
+at_once any:tests/package/publish.bats
 for file in tests/live/*.bats; do tests/lib/bats.sh "$results" "$file" || failed=1; done
 
 tests/lib/summary "$results"/*.tap || failed=1

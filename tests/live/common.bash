@@ -48,6 +48,11 @@ has() {
 lines = [json.loads(l) for l in sys.stdin if l.startswith("{")]
 sys.exit(not any(eval(sys.argv[1], {"o": o}) for o in lines))' "$1" <<<"$output"
 }
+# Counters of a PingAck in $output add up: nothing is lost without being counted.
+adds_up() {
+	has '"pingAck" in o and int(o["pingAck"]["eventsProduced"]) > 0 and int(o["pingAck"]["eventsProduced"]) + int(o["pingAck"].get("externalMatched", 0)) == sum(int(o["pingAck"][k]) for k in ("eventsDelivered", "eventsDroppedKernel", "eventsDroppedQueue", "eventsDiscarded", "eventsMerged", "eventsWaiting"))'
+}
+
 # shellcheck disable=SC2089,SC2090 # one argument of the client
 CONFIG='{"enabled":true,"flowAttributionIpcBatch":true}'
 # shellcheck disable=SC2090

@@ -8,6 +8,9 @@
  *   half                 send half a frame and shut down
  *   events N             print events, one a line, until there were N
  *   drain                print events until a second passes without any
+ *   settle               the same, but until one passes without protocols, fingerprints and flow records
+ *   raw PATH             from here on append the bytes of every frame that comes to a file
+ *   flow JSON, flow0 JSON  send an ExternalFlowRecord and wait for the ack; send one that wants none
  *   wait PATH            do nothing, not even read, until PATH exists
  * Exit status: 0 when every step went as said, 1 when not within 10 seconds each. */
 #include <errno.h>
@@ -33,6 +36,7 @@
 static int fd = -1;
 static uint64_t sequence;
 static struct frame_reader reader;
+static FILE *raw;
 
 static _Noreturn void die(const char *step, const char *why)
 {
@@ -40,12 +44,20 @@ static _Noreturn void die(const char *step, const char *why)
 	exit(1);
 }
 
-static void print_json(const ProtobufCMessage *m)
+/* With a "type", unless it is NULL. */
+static void print_typed(const ProtobufCMessage *m, const char *type)
 {
 	_cleanup_json_ struct json_object *o = protojson_from_message(m);
 
+	if (type)
+		json_object_object_add(o, "type", json_object_new_string(type));
 	puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 	fflush(stdout);
+}
+
+static void print_json(const ProtobufCMessage *m)
+{
+	print_typed(m, NULL);
 }
 
 /* NULL at the connection's end or after `wait` ms. */
@@ -61,6 +73,8 @@ static PB(NetprobeFrame) *receive(int wait, bool *end)
 		if (poll(&p, 1, wait) == 0)
 			return NULL;
 	*end = r < 0;
+	if (r > 0 && raw && (fwrite(payload, 1, length, raw) != length || fflush(raw) != 0))
+		die("raw", "cannot write");
 	return r < 0 ? NULL : serviceradar__agent__netprobe__v1__netprobe_frame__unpack(NULL, length, payload);
 }
 
@@ -77,6 +91,16 @@ static unsigned show(PB(NetprobeFrame) *f)
 			printf("{\"droppedSinceLast\":%u}\n", f->flow_attribution_batch->dropped_since_last);
 	} else if (f->payload_case == CASE(FLOW_ATTRIBUTION_EVENT)) {
 		print_json(&f->flow_attribution_event->base);
+	} else if (f->payload_case == CASE(DPI_EVENT)) {
+		print_typed(&f->dpi_event->base, "dpi_event");
+		n = 0;
+	} else if (f->payload_case == CASE(FINGERPRINT_EVENT)) {
+		print_typed(&f->fingerprint_event->base, "fingerprint_event");
+		n = 0;
+	} else if (f->payload_case == CASE(FLOW_RECORD_BATCH)) {
+		for (size_t i = 0; i < f->flow_record_batch->n_records; i++)
+			print_typed(&f->flow_record_batch->records[i]->base, "flow_record");
+		n = 0;
 	} else {
 		print_json(&f->base);
 		n = 0;
@@ -165,6 +189,31 @@ static void step_apply(const char *step, const char *text)
 	await_reply(step);
 }
 
+static void step_flow(const char *step, const char *text, bool want_ack)
+{
+	PB(NetprobeFrame) f = SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__INIT;
+	_cleanup_json_ struct json_object *o = NULL;
+	ProtobufCMessage *flow = NULL;
+	struct error err;
+
+	if (json_parse(text, strlen(text), "flow", &o, &err) < 0 ||
+	    protojson_to_message(o, &serviceradar__agent__netprobe__v1__external_flow_record__descriptor, &flow, &err) < 0)
+		die(step, err.text);
+	f.payload_case = CASE(EXTERNAL_FLOW_RECORD);
+	f.external_flow_record = (PB(ExternalFlowRecord) *)flow;
+	if (want_ack) {
+		send_frame(step, &f);
+		await_reply(step);
+	} else {
+		uint64_t before = sequence;
+
+		sequence = UINT64_MAX; /* the next one is 0 */
+		send_frame(step, &f);
+		sequence = before;
+	}
+	protobuf_c_message_free_unpacked(flow, NULL);
+}
+
 /* Events until `wanted`; 0: until a second passes without any. */
 static void step_events(const char *step, unsigned wanted)
 {
@@ -179,6 +228,32 @@ static void step_events(const char *step, unsigned wanted)
 		if (!f)
 			die(step, end ? "the connection was closed" : "no more events");
 		seen += show(f);
+		serviceradar__agent__netprobe__v1__netprobe_frame__free_unpacked(f, NULL);
+	}
+}
+
+static bool of_flows(const PB(NetprobeFrame) *f)
+{
+	return f->payload_case == CASE(DPI_EVENT) || f->payload_case == CASE(FINGERPRINT_EVENT) ||
+	       f->payload_case == CASE(FLOW_RECORD_BATCH);
+}
+
+/* Who owns what is told of the whole host, where something happens all the time. */
+static void step_settle(const char *step)
+{
+	time_t last = time(NULL);
+
+	while (time(NULL) - last < 2) {
+		bool end;
+		PB(NetprobeFrame) *f = receive(1000, &end);
+
+		if (end)
+			die(step, "the connection was closed");
+		if (!f)
+			return;
+		(void)show(f);
+		if (of_flows(f))
+			last = time(NULL);
 		serviceradar__agent__netprobe__v1__netprobe_frame__free_unpacked(f, NULL);
 	}
 }
@@ -250,7 +325,16 @@ int main(int argc, char **argv)
 			step_events(step, (unsigned)strtoul(argument, NULL, 10)), i++;
 		else if (strcmp(step, "drain") == 0)
 			step_events(step, 0);
-		else if (strcmp(step, "wait") == 0)
+		else if (strcmp(step, "settle") == 0)
+			step_settle(step);
+		else if (strcmp(step, "flow") == 0 || strcmp(step, "flow0") == 0)
+			step_flow(step, argument, !step[4]), i++;
+		else if (strcmp(step, "raw") == 0) {
+			raw = fopen(argument, "w");
+			if (!raw)
+				die(step, strerror(errno));
+			i++;
+		} else if (strcmp(step, "wait") == 0)
 			step_wait(step, argument), i++;
 		else
 			die(step, "no such step");

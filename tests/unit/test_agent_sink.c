@@ -197,10 +197,39 @@ static void kinds_have_names(void **state)
 	assert_true(sink_kind_parse("syslog", &k) < 0);
 }
 
+static void messages_of_other_kinds_carry_their_type(void **state)
+{
+	Serviceradar__Agent__Netprobe__V1__DpiEvent dpi = SERVICERADAR__AGENT__NETPROBE__V1__DPI_EVENT__INIT;
+	Serviceradar__Agent__Netprobe__V1__FlowRecord record = SERVICERADAR__AGENT__NETPROBE__V1__FLOW_RECORD__INIT;
+	struct sink s = start();
+	char path[128], line[4096];
+	FILE *f;
+
+	(void)state;
+	dpi.protocol = (char *)"tls";
+	record.bytes_forward = 77;
+	sink_message(&s, "dpi_event", &dpi.base);
+	sink_message(&s, "flow_record", &record.base);
+	sink_flush(&s);
+	assert_int_equal(s.written, 2);
+	snprintf(path, sizeof(path), "%s/log/events.ndjson", root);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	assert_non_null(fgets(line, sizeof(line), f));
+	assert_says(line, "\"protocol\":\"tls\"");
+	assert_says(line, "\"type\":\"dpi_event\"}");
+	assert_non_null(fgets(line, sizeof(line), f));
+	assert_says(line, "\"bytesForward\":\"77\"");
+	assert_says(line, "\"type\":\"flow_record\"}");
+	fclose(f);
+	stop(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(an_event_is_one_line, make_root, delete_root),
+		cmocka_unit_test_setup_teardown(messages_of_other_kinds_carry_their_type, make_root, delete_root),
 		cmocka_unit_test_setup_teardown(the_file_is_rotated_and_the_oldest_goes, make_root, delete_root),
 		cmocka_unit_test_setup_teardown(what_a_full_disk_does_not_take_is_counted_and_no_line_is_cut, make_root, delete_root),
 		cmocka_unit_test_setup_teardown(neither_a_link_nor_a_pipe_is_written_to, make_root, delete_root),

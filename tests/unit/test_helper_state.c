@@ -91,13 +91,14 @@ static void a_journal_is_there_from_begin_to_end(void **state)
 {
 	(void)state;
 	for (enum journal_verb v = JOURNAL_ACTIVATE; v <= JOURNAL_REMOVE; v++) {
-		const struct journal in = { v, v == JOURNAL_ACTIVATE };
+		const struct journal in = { v, v == JOURNAL_ACTIVATE, v == JOURNAL_ACTIVATE };
 		struct journal out;
 
 		assert_int_equal(journal_begin(&u, "probe", &in), 0);
 		out = journal_read(&u, "probe");
 		assert_int_equal(out.verb, v);
 		assert_int_equal(out.running, in.running);
+		assert_int_equal(out.disabled, in.disabled);
 		assert_int_equal(journal_read(&u, "other").verb, JOURNAL_NONE);
 		assert_int_equal(journal_end(&u, "probe"), 0);
 		assert_int_equal(journal_read(&u, "probe").verb, JOURNAL_NONE);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* objs: netprobe/config.c proto/netprobe.pb-c.c */
+/* objs: netprobe/config.c netprobe/dissect/ proto/netprobe.pb-c.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

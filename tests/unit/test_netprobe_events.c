@@ -1,25 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* objs: netprobe/events.c proto/netprobe.pb-c.c */
+/* objs: netprobe/events.c netprobe/process.c netprobe/cgroup.c netprobe/container.c proto/netprobe.pb-c.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <cmocka.h>
 
 #include "netprobe/events.h"
 
-static struct attribution_event numbered(uint64_t n)
+static struct event numbered(uint64_t n)
 {
-	return (struct attribution_event){ .cookie = n, .family = AF_INET };
+	return (struct event){ .kernel = { .cookie = n, .family = AF_INET } };
 }
 
 static void memory_is_taken_with_the_first_event(void **state)
 {
 	struct event_queue q = { 0 };
-	struct attribution_event e = numbered(1);
+	struct event e = numbered(1);
 
 	(void)state;
 	events_free(&q);
@@ -27,7 +28,7 @@ static void memory_is_taken_with_the_first_event(void **state)
 	assert_int_equal(events_push(&q, &e), 0);
 	assert_non_null(q.ring);
 	assert_int_equal(q.count, 1);
-	assert_int_equal(events_at(&q, 0)->cookie, 1);
+	assert_int_equal(events_at(&q, 0)->kernel.cookie, 1);
 	events_free(&q);
 	assert_null(q.ring);
 	assert_int_equal(q.count, 0);
@@ -40,7 +41,7 @@ static void a_full_queue_drops_its_oldest_and_counts(void **state)
 
 	(void)state;
 	for (uint64_t n = 0; n < EVENTS_QUEUE_MAX + extra; n++) {
-		struct attribution_event e = numbered(n);
+		struct event e = numbered(n);
 
 		assert_int_equal(events_push(&q, &e), 0);
 		assert_true(q.count <= EVENTS_QUEUE_MAX);
@@ -48,7 +49,7 @@ static void a_full_queue_drops_its_oldest_and_counts(void **state)
 	}
 	assert_int_equal(q.dropped, extra);
 	for (size_t i = 0; i < q.count; i++)
-		assert_int_equal(events_at(&q, i)->cookie, extra + i);
+		assert_int_equal(events_at(&q, i)->kernel.cookie, extra + i);
 	events_free(&q);
 }
 
@@ -63,13 +64,13 @@ static void order_holds_around_the_ring_s_end(void **state)
 		size_t take;
 
 		for (unsigned i = 0; i < round % 97; i++) {
-			struct attribution_event e = numbered(in++);
+			struct event e = numbered(in++);
 
 			assert_int_equal(events_push(&q, &e), 0);
 		}
 		take = round % 89 < q.count ? round % 89 : q.count;
 		for (size_t i = 0; i < take; i++)
-			assert_int_equal(events_at(&q, i)->cookie, out + q.dropped + i);
+			assert_int_equal(events_at(&q, i)->kernel.cookie, out + q.dropped + i);
 		events_pop(&q, take);
 		out += take;
 		assert_int_equal(in, out + q.dropped + q.count);
@@ -80,11 +81,14 @@ static void order_holds_around_the_ring_s_end(void **state)
 
 static void every_field_is_carried(void **state)
 {
-	const struct attribution_event e = {
+	struct process process = { .cmdline = (char *)"curl [redacted 1 arg(s)]", .executable = (char *)"/usr/bin/curl" };
+	struct cgroup cgroup = { .path = (char *)"/docker/abc", .container = { .id = "abc", .runtime = "docker" } };
+	const struct event e = { .process = &process, .cgroup = &cgroup, .external_flow_id = 77, .kernel = {
 		.time_ns = 5000, .cookie = UINT64_MAX, .pid = 4194304, .uid = 65534, .gid = 7, .local_port = 65535, .remote_port = 443,
 		.family = AF_INET, .kind = EVENT_ACCEPT, .old_state = 3, .new_state = 1, .protocol = IPPROTO_TCP,
 		.local = { [12] = 127, 0, 0, 1 }, .remote = { [12] = 198, 51, 100, 255 }, .comm = "curl",
-	};
+		.netns = 9, .start_ns = 3, .holders = 2,
+	} };
 	struct event_message out;
 	const FlowAttributionEvent *m = &out.message;
 
@@ -105,15 +109,23 @@ static void every_field_is_carried(void **state)
 	assert_int_equal(m->event_kind, 2);
 	assert_int_equal(m->old_state, 3);
 	assert_int_equal(m->new_state, 1);
-	assert_int_equal(m->n_redacted_cmdline, 0);
-	assert_string_equal(m->container_id, "");
-	assert_int_equal(m->external_flow_id, 0);
+	assert_int_equal(m->n_redacted_cmdline, 1);
+	assert_string_equal(m->redacted_cmdline[0], "curl [redacted 1 arg(s)]");
+	assert_string_equal(m->executable, "/usr/bin/curl");
+	assert_string_equal(m->container_id, "abc");
+	assert_string_equal(m->workload_identity->cgroup_path, "/docker/abc");
+	assert_string_equal(m->workload_identity->runtime_source, "docker");
+	assert_int_equal(m->external_flow_id, 77);
+	assert_string_equal(m->source, "external_netflow");
+	assert_int_equal(m->network_namespace, 9);
+	assert_int_equal(m->process_started_at_unix_nano, 1000003);
+	assert_int_equal(m->socket_holders, 2);
 }
 
 static void addresses_are_written_as_what_they_are(void **state)
 {
 	static const struct {
-		struct attribution_event event;
+		struct attribution_event kernel;
 		const char *local, *remote;
 	} cases[] = {
 		{ { .family = AF_INET6, .local = { [15] = 1 } }, "::1", "::" },
@@ -132,7 +144,7 @@ static void addresses_are_written_as_what_they_are(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct event_message out;
 
-		events_to_message(&cases[i].event, 0, &out);
+		events_to_message(&(struct event){ .kernel = cases[i].kernel }, 0, &out);
 		assert_string_equal(out.message.local_ip, cases[i].local);
 		assert_string_equal(out.message.remote_ip, cases[i].remote);
 	}
@@ -151,20 +163,57 @@ static void a_name_of_any_bytes_is_text(void **state)
 		{ { '1', '2', '3', '4', '5', '6', '7', '8', '9', '0', 'a', 'b', 'c', 'd', 'e', 'f' }, "1234567890abcdef" },
 		{ "kworker/0:1", "kworker/0:1" },
 	};
-	struct attribution_event worst = { .family = AF_INET };
+	struct event worst = { .kernel = { .family = AF_INET } };
 	struct event_message out;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct attribution_event e = { .family = AF_INET };
+		struct event e = { .kernel = { .family = AF_INET } };
 
-		memcpy(e.comm, cases[i].comm, sizeof(e.comm));
+		memcpy(e.kernel.comm, cases[i].comm, sizeof(e.kernel.comm));
 		events_to_message(&e, 0, &out);
 		assert_string_equal(out.message.comm, cases[i].text);
 	}
-	memset(worst.comm, 0xff, sizeof(worst.comm));
+	memset(worst.kernel.comm, 0xff, sizeof(worst.kernel.comm));
 	events_to_message(&worst, 0, &out);
 	assert_int_equal(strlen(out.message.comm), 3 * EVENT_COMM_BYTES);
+}
+
+static void protocols_have_names_or_numbers(void **state)
+{
+	static const struct {
+		uint16_t protocol;
+		const char *text;
+	} cases[] = { { IPPROTO_TCP, "tcp" }, { IPPROTO_UDP, "udp" }, { IPPROTO_ICMP, "icmp" }, { IPPROTO_ICMPV6, "icmpv6" },
+		      { IPPROTO_UDPLITE, "136" }, { 65535, "65535" } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct event e = { .kernel = { .family = AF_INET, .protocol = cases[i].protocol } };
+		struct event_message out;
+
+		events_to_message(&e, 0, &out);
+		assert_string_equal(out.message.transport_protocol, cases[i].text);
+	}
+}
+
+/* What an event refers to stays for as long as it waits, and no longer. */
+static void references_are_held_and_given_back(void **state)
+{
+	struct event_queue q = { 0 };
+	struct process *p = calloc(1, sizeof(*p));
+	struct event e = { .process = p };
+
+	(void)state;
+	p->refs = 1;
+	for (unsigned i = 0; i < EVENTS_QUEUE_MAX + 3; i++)
+		assert_int_equal(events_push(&q, &e), 0);
+	assert_int_equal(p->refs, EVENTS_QUEUE_MAX + 1);
+	events_pop(&q, 10);
+	assert_int_equal(p->refs, EVENTS_QUEUE_MAX - 9);
+	events_free(&q);
+	assert_int_equal(p->refs, 1);
+	process_unref(p);
 }
 
 static void the_offset_turns_one_clock_into_the_other(void **state)
@@ -188,6 +237,8 @@ int main(void)
 		cmocka_unit_test(every_field_is_carried),
 		cmocka_unit_test(addresses_are_written_as_what_they_are),
 		cmocka_unit_test(a_name_of_any_bytes_is_text),
+		cmocka_unit_test(protocols_have_names_or_numbers),
+		cmocka_unit_test(references_are_held_and_given_back),
 		cmocka_unit_test(the_offset_turns_one_clock_into_the_other),
 	};
 

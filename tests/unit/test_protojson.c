@@ -95,10 +95,63 @@ static void what_does_not_fit_names_key_and_value(void **state)
 	}
 }
 
+/* The two ways of writing are one: whatever a string holds, and whatever is not there. */
+static void printed_as_the_object_is(void **state)
+{
+	Serviceradar__Agent__Netprobe__V1__FlowRecord r = SERVICERADAR__AGENT__NETPROBE__V1__FLOW_RECORD__INIT;
+	Serviceradar__Agent__Netprobe__V1__DpiEvent d = SERVICERADAR__AGENT__NETPROBE__V1__DPI_EVENT__INIT;
+	Serviceradar__Agent__Netprobe__V1__OsMatch os = SERVICERADAR__AGENT__NETPROBE__V1__OS_MATCH__INIT;
+	Serviceradar__Agent__Netprobe__V1__FingerprintDisagreement g[2] = { SERVICERADAR__AGENT__NETPROBE__V1__FINGERPRINT_DISAGREEMENT__INIT,
+									    SERVICERADAR__AGENT__NETPROBE__V1__FINGERPRINT_DISAGREEMENT__INIT };
+	Serviceradar__Agent__Netprobe__V1__FingerprintDisagreement *list[] = { &g[0], &g[1] };
+	Serviceradar__Agent__Netprobe__V1__LicenseCleanFingerprint l = SERVICERADAR__AGENT__NETPROBE__V1__LICENSE_CLEAN_FINGERPRINT__INIT;
+	Serviceradar__Agent__Netprobe__V1__FingerprintEvent e;
+	const ProtobufCMessage *messages[] = { &r.base, &d.base, &e.base };
+	char line[4096];
+
+	(void)state;
+	serviceradar__agent__netprobe__v1__fingerprint_event__init(&e);
+	r.source_ip = (char *)"quote \" back \\ slash / tab \t new \n \b\f\r \x01\x1f\x7f \xc3\xa9";
+	r.bytes_forward = UINT64_MAX;
+	r.first_seen_unix_nano = INT64_MIN;
+	r.uid = UINT32_MAX;
+	d.confidence = 0.97f;
+	d.observed_at_unix_nano = -1;
+	g[0].signal = (char *)"p0f";
+	g[1].observed_family = (char *)"linux";
+	os.n_disagreements = 2;
+	os.disagreements = list;
+	os.confidence = 1e-9f;
+	l.os_match = &os;
+	l.tcp_observed = 1;
+	e.ip = (char *)"::1";
+	e.evidence_case = SERVICERADAR__AGENT__NETPROBE__V1__FINGERPRINT_EVENT__EVIDENCE_LICENSE_CLEAN;
+	e.license_clean = &l;
+	for (size_t i = 0; i < 3; i++) {
+		_cleanup_json_ struct json_object *o = protojson_from_message(messages[i]);
+		const char *text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+		int n = protojson_print(messages[i], NULL, line, sizeof(line));
+
+		assert_string_equal(line, text);
+		assert_int_equal(n, strlen(text));
+		json_object_object_add(o, "type", json_object_new_string("x"));
+		assert_true(protojson_print(messages[i], "x", line, sizeof(line)) > 0);
+		assert_string_equal(line, json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+		/* Too small by any number of bytes: told, and nothing written beyond. */
+		for (size_t size = 1; size <= (size_t)n; size++) {
+			line[size] = '!';
+			assert_int_equal(protojson_print(messages[i], NULL, line, size), -EMSGSIZE);
+			assert_int_equal(line[size], '!');
+		}
+		assert_int_equal(protojson_print(messages[i], NULL, line, (size_t)n + 1), n);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(there_and_back),
+		cmocka_unit_test(printed_as_the_object_is),
 		cmocka_unit_test(numbers_of_64_bits_are_strings),
 		cmocka_unit_test(what_does_not_fit_names_key_and_value),
 	};

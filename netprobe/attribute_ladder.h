@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which of attribution's kernel programs this kernel takes, and what stands in for those that it does not take. */
+#pragma once
+
+#include <bpf/libbpf.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/error.h"
+
+enum program {
+	PROGRAM_STATE,
+	PROGRAM_ACCEPT4,
+	PROGRAM_ACCEPT2,
+	PROGRAM_SEND,
+	PROGRAM_RECV,
+	PROGRAM_SENDMSG,
+	PROGRAM_SENDMSG6,
+	PROGRAM_RECVMSG,
+	PROGRAM_RECVMSG6,
+	PROGRAM_QUEUE,
+	PROGRAM_CONSUME,
+	PROGRAM_READY,
+	PROGRAM_EXEC,
+	PROGRAM_EXIT,
+	PROGRAM_TASK,
+	PROGRAM_FILE,
+	PROGRAMS,
+};
+
+struct ladder {
+	struct attribute_bpf *skel;
+	struct bpf_link *links[PROGRAMS];
+	bool taken[PROGRAMS];     /* the kernel has the hook, and has not refused the program */
+	bool wanted[PROGRAMS];    /* it is there and is not stood in for by a better one */
+	char state[PROGRAMS][96]; /* "active", or why not */
+};
+
+/* Loads and attaches what the kernel takes. -ENOTSUP with err naming the program when the necessary one is refused. */
+int ladder_climb(struct ladder *l, struct error *err);
+
+/* Attaches (again) or detaches all that is not an iterator. */
+int ladder_attach(struct ladder *l, bool on, struct error *err);
+
+/* "tp_btf/inet_sock_set_state", … */
+const char *ladder_hook(unsigned program);
+
+void ladder_close(struct ladder *l);

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "netprobe/outbox.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RECORDS_MAX 256u /* in a frame */
+
+/* Messages one behind the other, each after its length. */
+struct ring {
+	uint8_t *bytes;
+	size_t first, used; /* first: below OUTBOX_BYTES */
+	uint64_t waiting, sending, produced, delivered, dropped;
+};
+
+struct outbox {
+	struct ring rings[OUTBOX_CLASSES];
+	enum outbox_class turn; /* the class that comes first: each has its turn */
+};
+
+/* Field numbers of NetprobeFrame's payloads. */
+static const unsigned field_of[OUTBOX_CLASSES] = { [OUTBOX_DPI] = 20, [OUTBOX_FINGERPRINT] = 6, [OUTBOX_RECORD] = 1000 };
+#define FIELD_RECORDS 1u /* of FlowRecordBatch */
+
+int outbox_new(struct outbox **out)
+{
+	*out = calloc(1, sizeof(**out));
+	return *out ? 0 : -ENOMEM;
+}
+
+void outbox_free(struct outbox *o)
+{
+	for (unsigned i = 0; o && i < OUTBOX_CLASSES; i++)
+		free(o->rings[i].bytes);
+	free(o);
+}
+
+static void copy_in(struct ring *r, size_t at, const void *bytes, size_t n)
+{
+	size_t begin = at % OUTBOX_BYTES, part = n < OUTBOX_BYTES - begin ? n : OUTBOX_BYTES - begin;
+
+	memcpy(r->bytes + begin, bytes, part);
+	memcpy(r->bytes, (const uint8_t *)bytes + part, n - part);
+}
+
+static void copy_out(const struct ring *r, size_t at, void *bytes, size_t n)
+{
+	size_t begin = at % OUTBOX_BYTES, part = n < OUTBOX_BYTES - begin ? n : OUTBOX_BYTES - begin;
+
+	memcpy(bytes, r->bytes + begin, part);
+	memcpy((uint8_t *)bytes + part, r->bytes, n - part);
+}
+
+static uint32_t length_at(const struct ring *r, size_t at)
+{
+	uint32_t length;
+
+	copy_out(r, at, &length, sizeof(length));
+	return length;
+}
+
+static void pop(struct ring *r)
+{
+	size_t size = sizeof(uint32_t) + length_at(r, r->first);
+
+	r->first = (r->first + size) % OUTBOX_BYTES;
+	r->used -= size;
+	r->waiting--;
+}
+
+void outbox_push(struct outbox *o, enum outbox_class class, const ProtobufCMessage *message)
+{
+	struct ring *r = &o->rings[class];
+	size_t size = protobuf_c_message_get_packed_size(message);
+	uint32_t length = (uint32_t)size;
+	uint8_t packed[4096];
+
+	r->produced++;
+	if (!r->bytes)
+		r->bytes = malloc(OUTBOX_BYTES);
+	if (!r->bytes || size > sizeof(packed)) { /* none of these is so large: a longest address, name, label has a bound */
+		r->dropped++;
+		return;
+	}
+	while (r->used + sizeof(length) + size > OUTBOX_BYTES) {
+		pop(r);
+		r->dropped++;
+	}
+	protobuf_c_message_pack(message, packed);
+	copy_in(r, r->first + r->used, &length, sizeof(length));
+	copy_in(r, r->first + r->used + sizeof(length), packed, size);
+	r->used += sizeof(length) + size;
+	r->waiting++;
+}
+
+/* ---- frames: tags and lengths as in "Encoding", protobuf.dev ---- */
+
+static size_t varint_size(size_t v)
+{
+	size_t n = 1;
+
+	for (; v >= 0x80; v >>= 7)
+		n++;
+	return n;
+}
+
+static uint8_t *put_varint(uint8_t *p, size_t v)
+{
+	for (; v >= 0x80; v >>= 7)
+		*p++ = (uint8_t)(v | 0x80);
+	*p++ = (uint8_t)v;
+	return p;
+}
+
+static size_t field_size(unsigned field, size_t length)
+{
+	return varint_size(field << 3) + varint_size(length) + length;
+}
+
+static uint8_t *put_field(uint8_t *p, unsigned field, size_t length)
+{
+	return put_varint(put_varint(p, field << 3 | 2), length);
+}
+
+/* One message, as the payload of a frame. */
+static int send_one(struct outbox *o, enum outbox_class class, struct client *c)
+{
+	struct ring *r = &o->rings[class];
+	size_t length = length_at(r, r->first);
+	uint8_t *p = client_reserve(c, field_size(field_of[class], length));
+
+	if (!p)
+		return -ENOMEM;
+	copy_out(r, r->first + sizeof(uint32_t), put_field(p, field_of[class], length), length);
+	pop(r);
+	r->sending++;
+	return 0;
+}
+
+/* Records up to the size of a frame, as one batch. */
+static int send_records(struct outbox *o, struct client *c)
+{
+	struct ring *r = &o->rings[OUTBOX_RECORD];
+	size_t at = r->first, batch = 0, count = 0;
+	uint8_t *p;
+
+	while (count < r->waiting && count < RECORDS_MAX && batch < OUTBOX_FRAME_MAX) {
+		size_t length = length_at(r, at);
+
+		batch += field_size(FIELD_RECORDS, length);
+		at += sizeof(uint32_t) + length;
+		count++;
+	}
+	p = client_reserve(c, field_size(field_of[OUTBOX_RECORD], batch));
+	if (!p)
+		return -ENOMEM;
+	p = put_field(p, field_of[OUTBOX_RECORD], batch);
+	for (size_t i = 0; i < count; i++) {
+		size_t length = length_at(r, r->first);
+
+		p = put_field(p, FIELD_RECORDS, length);
+		copy_out(r, r->first + sizeof(uint32_t), p, length);
+		p += length;
+		pop(r);
+	}
+	r->sending += count;
+	return 0;
+}
+
+static void delivered(struct outbox *o)
+{
+	for (unsigned i = 0; i < OUTBOX_CLASSES; i++) {
+		o->rings[i].delivered += o->rings[i].sending;
+		o->rings[i].sending = 0;
+	}
+}
+
+int outbox_send(struct outbox *o, struct client *c)
+{
+	bool any = false;
+
+	delivered(o);
+	for (unsigned i = 0; i < OUTBOX_CLASSES; i++) {
+		enum outbox_class class = (o->turn + i) % OUTBOX_CLASSES;
+
+		while (o->rings[class].waiting && client_backlog(c) < OUTBOX_FRAME_MAX) {
+			int e = class == OUTBOX_RECORD ? send_records(o, c) : send_one(o, class, c);
+
+			if (e < 0)
+				return e;
+			any = true;
+		}
+	}
+	o->turn = (o->turn + 1) % OUTBOX_CLASSES;
+	return any;
+}
+
+void outbox_disconnected(struct outbox *o)
+{
+	for (unsigned i = 0; i < OUTBOX_CLASSES; i++) {
+		o->rings[i].dropped += o->rings[i].sending;
+		o->rings[i].sending = 0;
+	}
+}
+
+struct outbox_totals outbox_totals(const struct outbox *o, enum outbox_class class)
+{
+	const struct ring *r = &o->rings[class];
+
+	return (struct outbox_totals){ .produced = r->produced, .delivered = r->delivered, .dropped = r->dropped, .waiting = r->waiting };
+}

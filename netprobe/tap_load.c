@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+
+#include "lib/log.h"
+#include "netprobe/tap_internal.h"
+
+#include "netprobe/tap.skel.h" /* knows its types from the above */
+
+#define RING_BYTES    (4u * 1024 * 1024)
+#define VERDICTS_MIN  65536u
+#define VERDICTS_MAX  (1u << 20)
+
+static const char *const names[TAP_PROGRAMS] = { "netif_receive_skb", "net_dev_start_xmit", "socket_filter" };
+
+__attribute__((format(printf, 2, 0))) static int log_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
+{
+	char text[512];
+	size_t n;
+
+	(void)level;
+	if (!log_enabled(LOG_LEVEL_DEBUG))
+		return 0;
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	n = strlen(text);
+	if (n > 0 && text[n - 1] == '\n')
+		text[n - 1] = '\0';
+	log_debug("%s", text);
+	return 0;
+}
+
+static uint32_t verdicts(const struct tap *t)
+{
+	uint32_t n = VERDICTS_MIN;
+
+	while (n < VERDICTS_MAX && n < t->options.max_entries)
+		n *= 2;
+	return n;
+}
+
+/* Before 5.10 all tables of an array of tables have to be of one size. */
+static bool equal_tables(void)
+{
+	struct utsname name;
+	unsigned major = 0, minor = 0;
+
+	return uname(&name) < 0 || sscanf(name.release, "%u.%u", &major, &minor) != 2 || major < 5 || (major == 5 && minor < 10);
+}
+
+static int prepare(struct tap *t, ino_t netns)
+{
+	struct tap_bpf *s = t->skel;
+	bool tracepoint = t->kind == TAP_TRACEPOINT;
+	int r;
+
+	s->rodata->own_netns = (uint32_t)netns;
+	s->rodata->cpus = t->cpus;
+	s->rodata->cache_seed = t->seed;
+	s->rodata->ring_bytes = t->ring_bytes;
+	s->rodata->verdict_mask = verdicts(t) - 1;
+	t->verdict_mask = verdicts(t) - 1;
+	(void)bpf_program__set_autoload(s->progs.received, tracepoint && !t->plain);
+	(void)bpf_program__set_autoload(s->progs.sent, tracepoint && !t->plain);
+	(void)bpf_program__set_autoload(s->progs.received_plain, tracepoint && t->plain);
+	(void)bpf_program__set_autoload(s->progs.sent_plain, tracepoint && t->plain);
+	r = bpf_map__set_max_entries(s->maps.cache, t->cpus * TAP_CACHE_ENTRIES);
+	if (r == 0)
+		r = bpf_map__set_max_entries(s->maps.counters, t->cpus);
+	if (r == 0)
+		r = bpf_map__set_max_entries(s->maps.scratches, t->cpus);
+	if (r == 0)
+		r = bpf_map__set_max_entries(s->maps.verdicts, verdicts(t));
+	if (r == 0)
+		r = bpf_map__set_max_entries(s->maps.packets, t->ring_bytes);
+	if (r == 0 && equal_tables())
+		r = bpf_map__set_max_entries(bpf_map__inner_map(s->maps.fresh), t->table_entries);
+	if (r == 0 && equal_tables())
+		r = bpf_map__set_max_entries(bpf_map__inner_map(s->maps.settled), t->table_entries);
+	return r;
+}
+
+/* One way to tap: loaded, or -errno. */
+static int try(struct tap *t, enum tap_kind kind, bool plain, ino_t netns)
+{
+	int r;
+
+	t->kind = kind;
+	t->plain = plain;
+	t->skel = tap_bpf__open();
+	if (!t->skel)
+		return -errno;
+	r = prepare(t, netns);
+	if (r == 0)
+		r = tap_bpf__load(t->skel);
+	if (r < 0) {
+		tap_bpf__destroy(t->skel);
+		t->skel = NULL;
+	}
+	return r;
+}
+
+/* The tracepoints cost less; but without kfuncs they see only what is linear of a payload, so the filter comes before that. */
+static int choose(struct tap *t, ino_t netns, struct error *err)
+{
+	static const struct {
+		enum tap_kind kind;
+		bool plain;
+	} ways[] = { { TAP_TRACEPOINT, false }, { TAP_SOCKET, false }, { TAP_TRACEPOINT, true } };
+	enum tap_kind wanted = t->options.kind;
+	int r = -ENOTSUP;
+
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		bool kfuncs = ways[i].kind == TAP_TRACEPOINT && !ways[i].plain;
+
+		if ((wanted != TAP_AUTO && wanted != ways[i].kind) || (kfuncs && t->options.plain))
+			continue;
+		r = try(t, ways[i].kind, ways[i].plain, netns);
+		if (r == 0)
+			return 0;
+		log_debug("tap: %s%s: %s", tap_kind_name(ways[i].kind), ways[i].plain ? " without kfuncs" : "", strerror(-r));
+	}
+	return error_set(err, -ENOTSUP, "the kernel refused the program %s: %s",
+			 wanted == TAP_SOCKET ? "filter (socket filter)" : "received (tp_btf/netif_receive_skb)", strerror(-r));
+}
+
+static void *map_array(const struct bpf_map *map, size_t size, bool writable)
+{
+	void *at = mmap(NULL, size, PROT_READ | (writable ? PROT_WRITE : 0), MAP_SHARED, bpf_map__fd(map), 0);
+
+	return at == MAP_FAILED ? NULL : at;
+}
+
+static int map_arrays(struct tap *t, struct error *err)
+{
+	struct tap_bpf *s = t->skel;
+
+	t->cache = map_array(s->maps.cache, sizeof(*t->cache) * TAP_CACHE_ENTRIES * t->cpus, false);
+	t->counters = map_array(s->maps.counters, sizeof(*t->counters) * t->cpus, false);
+	t->interfaces = s->bss->interfaces; /* mapped by libbpf */
+	t->control = (struct tap_control *)&s->bss->control;
+	t->verdicts = map_array(s->maps.verdicts, sizeof(*t->verdicts) * verdicts(t), true);
+	if (!t->cache || !t->counters || !t->verdicts)
+		return error_set(err, -errno, "cannot map the tap's arrays: %s", strerror(errno));
+	return 0;
+}
+
+static void report_programs(struct tap *t)
+{
+	bool tracepoint = t->kind == TAP_TRACEPOINT;
+
+	if (tracepoint) {
+		t->program_state[0] = t->plain ? "active, without kfuncs: payload only as far as it is linear" : "active";
+		t->program_state[1] = t->program_state[0];
+		t->program_state[2] = "active for bonds, VLANs and other interfaces on top of one";
+	} else {
+		t->program_state[0] = t->options.kind == TAP_SOCKET ? "not wanted" :
+								      "the kernel refused it: bpf_dynptr_from_skb is missing";
+		t->program_state[1] = t->program_state[0];
+		t->program_state[2] = "active";
+	}
+}
+
+int tap_load(struct tap *t, struct error *err)
+{
+	struct stat ns;
+	int cpus = libbpf_num_possible_cpus(), r;
+
+	libbpf_set_print(log_libbpf);
+	if (cpus < 0)
+		return error_set(err, cpus, "cannot tell how many processors there are: %s", strerror(-cpus));
+	t->cpus = (uint32_t)cpus;
+	t->ring_bytes = t->options.ring_bytes ? t->options.ring_bytes : RING_BYTES;
+	t->table_entries = t->options.max_entries ? t->options.max_entries : TAP_INTERFACE_ENTRIES;
+	if (getrandom(&t->seed, sizeof(t->seed), 0) != (ssize_t)sizeof(t->seed))
+		t->seed = 1;
+	if (stat("/proc/self/ns/net", &ns) < 0)
+		return error_set(err, -errno, "/proc/self/ns/net: %s", strerror(errno));
+	r = choose(t, ns.st_ino, err);
+	if (r < 0)
+		return r;
+	t->fresh_outer = bpf_map__fd(t->skel->maps.fresh);
+	t->settled_outer = bpf_map__fd(t->skel->maps.settled);
+	t->filter = bpf_program__fd(t->skel->progs.filter);
+	report_programs(t);
+	r = map_arrays(t, err);
+	if (r == 0) {
+		r = tap_ring_new(t, bpf_map__fd(t->skel->maps.packets));
+		if (r < 0)
+			return error_set(err, r, "cannot map the ring buffer: %s", strerror(-r));
+	}
+	/* Attached for a moment, so that what does not work is known now. */
+	if (r == 0)
+		r = tap_attach(t, true, err);
+	if (r == 0)
+		r = tap_attach(t, false, err);
+	return r;
+}
+
+int tap_attach(struct tap *t, bool on, struct error *err)
+{
+	struct bpf_program *const programs[2] = { t->plain ? t->skel->progs.received_plain : t->skel->progs.received,
+						  t->plain ? t->skel->progs.sent_plain : t->skel->progs.sent };
+
+	for (size_t i = 0; i < 2 && t->kind == TAP_TRACEPOINT; i++) {
+		if (!on) {
+			bpf_link__destroy(t->links[i]);
+			t->links[i] = NULL;
+		} else if (!t->links[i]) {
+			t->links[i] = bpf_program__attach(programs[i]);
+			if (!t->links[i])
+				return error_set(err, -ENOTSUP, "cannot attach the program %s (tp_btf/%s): %s",
+						 bpf_program__name(programs[i]), names[i], strerror(errno));
+		}
+	}
+	return 0;
+}
+
+int tap_new_table(const struct tap *t, const char *name)
+{
+	int fd = bpf_map_create(BPF_MAP_TYPE_LRU_HASH, name, sizeof(struct flow_key), sizeof(struct flow_value), t->table_entries,
+				NULL);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static void unmap(const void *at, size_t size)
+{
+	if (at)
+		munmap((void *)(uintptr_t)at, size);
+}
+
+void tap_unload(struct tap *t)
+{
+	if (!t->skel)
+		return;
+	(void)tap_attach(t, false, NULL);
+	tap_ring_free(t);
+	unmap(t->cache, sizeof(*t->cache) * TAP_CACHE_ENTRIES * t->cpus);
+	unmap(t->counters, sizeof(*t->counters) * t->cpus);
+	unmap(t->verdicts, sizeof(*t->verdicts) * (t->verdict_mask + 1));
+	tap_bpf__destroy(t->skel);
+	t->skel = NULL;
+}
+
+bool tap_program(const struct tap *t, unsigned i, const char **name, const char **state)
+{
+	if (i >= TAP_PROGRAMS)
+		return false;
+	*name = names[i];
+	*state = t->program_state[i];
+	return true;
+}
