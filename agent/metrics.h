@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Prometheus metrics over HTTP (docs/operate-metrics in docs/addon.md, "Metrics"): the in-agent add-on `metrics`. */
+/* Prometheus metrics over HTTP (prometheus.io, "Text-based format"): the in-agent add-on `metrics`. */
 #pragma once
 
 #include "agent/agent.h"

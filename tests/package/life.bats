@@ -264,10 +264,12 @@ processes() { in_ct pgrep -u serviceradar | sort | tr '\n' ' '; }
 	# Another port is taken over; one that is taken is a failure that says which, and the one before goes on.
 	sh_ct 'echo "{\"port\": 9418}" >/tmp/m.json && srctl addon enable metrics --config /tmp/m.json'
 	in_ct curl -sf -o /dev/null http://127.0.0.1:9418/metrics
-	! in_ct curl -sf -o /dev/null http://127.0.0.1:9417/metrics
+	run in_ct curl -sf -o /dev/null http://127.0.0.1:9417/metrics
+	[ "$status" -eq 7 ]
 	run in_ct srctl addon disable metrics
 	[ "$status" -eq 0 ]
-	! in_ct curl -sf -o /dev/null http://127.0.0.1:9418/metrics
+	run in_ct curl -sf -o /dev/null http://127.0.0.1:9418/metrics
+	[ "$status" -eq 7 ]
 	[ "$(of metrics state)" = disabled ]
 	in_ct systemd-run -q --unit=squatter python3 -m http.server --bind 127.0.0.1 9418
 	until_ok 10 in_ct curl -sf -o /dev/null http://127.0.0.1:9418/
