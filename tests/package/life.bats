@@ -365,9 +365,10 @@ processes() { in_ct pgrep -u serviceradar | sort | tr '\n' ' '; }
 @test "a killed activation is undone by recover, which may be repeated" {
 	sh_ct 'mkdir -p /run/systemd/system/serviceradar-netprobe.service.d
 		printf "[Service]\nExecStartPre=/bin/sleep 60\nTimeoutStartSec=100\n" >/run/systemd/system/serviceradar-netprobe.service.d/slow.conf
-		systemctl stop serviceradar-agent'
+		systemctl stop serviceradar-agent; systemctl daemon-reload'
 	sh_ct "systemd-run -q --unit=activation $UPDATER activate netprobe"
-	until_ok 10 sh_ct '[ "$(systemctl is-active serviceradar-netprobe.service)" = activating ]'
+	until_ok 10 sh_ct '[ "$(systemctl is-active serviceradar-netprobe.service)" = activating ]' ||
+		{ sh_ct 'systemctl --no-pager status activation serviceradar-netprobe.service'; false; }
 	in_ct systemctl kill --signal=KILL activation
 	sh_ct '[ -s /var/lib/serviceradar/addons/netprobe/journal ]'
 	in_ct "$UPDATER" recover
