@@ -87,6 +87,13 @@ check-matrix:
 .PHONY: check-matrix
 LINT_SHELL += tests/package/matrix tests/package/matrix-host tests/package/previous tests/package/legacy/build tests/package/legacy/postinst
 
+## check-broken: one line broken for each requirement, and its test must see it (as root; hours; IDS="NP-1 DL-3" for some)
+check-broken:
+	$(Q)tests/broken/broken $(IDS)
+
+.PHONY: check-broken
+LINT_SHELL += tests/broken/broken
+
 ## check: install what is needed, build with both compilers, run every test (as root)
 check: deps
 	$(Q)$(MAKE) --no-print-directory WERROR=1 CC=clang BUILD=$(BUILD)/clang all
