@@ -61,7 +61,7 @@ static bool received_by_socket(const char *driver)
 
 static int interface_flags(const char name[IF_NAMESIZE], uint32_t *flags, struct error *err)
 {
-	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0); /* the unit allows no Internet socket, and any socket will do */
 	struct ethtool_drvinfo info = { .cmd = ETHTOOL_GDRVINFO };
 	struct ifreq request = { 0 };
 
