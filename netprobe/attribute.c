@@ -128,6 +128,11 @@ static int map_buffers(struct attribution *a, struct error *err)
 	return 0;
 }
 
+int attribution_leave_out(const char *hook)
+{
+	return ladder_leave_out(hook);
+}
+
 int attribution_open(struct attribution **out, attribution_fn fn, void *userdata, struct error *err)
 {
 	struct attribution *a = calloc(1, sizeof(*a));

@@ -24,6 +24,10 @@ typedef void (*attribution_fn)(const struct event *event, void *userdata);
 typedef void (*attribution_listener_fn)(const struct listener_record *record, struct process *process, struct cgroup *cgroup,
 					void *userdata);
 
+/* Leaves a program out, as if the kernel did not have it. `hook` as attribution_program() names it; -ENOENT: there is none.
+ * Before attribution_open(). */
+int attribution_leave_out(const char *hook);
+
 /* Loads and attaches what this kernel takes, and gives the sockets that are there their owners. Needs CAP_BPF and CAP_PERFMON
  * in the effective set. -ENOTSUP and the reason, naming the program, when the necessary one cannot run; the others are left
  * out, and attribution_program tells why. */

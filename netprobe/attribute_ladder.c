@@ -37,6 +37,18 @@ static const struct {
 	[PROGRAM_FILE] = { "on_file", "iter/task_file", ITERATOR, 0 },
 };
 
+static bool left_out[PROGRAMS];
+
+int ladder_leave_out(const char *hook)
+{
+	bool found = false;
+
+	for (unsigned i = 0; i < PROGRAMS; i++) /* a hook has two programs, if its arguments have changed */
+		if (strcmp(programs[i].hook, hook) == 0)
+			found = left_out[i] = true;
+	return found ? 0 : -ENOENT;
+}
+
 const char *ladder_hook(unsigned program)
 {
 	return programs[program].hook;
@@ -83,8 +95,8 @@ static void survey(struct ladder *l)
 	const char *why = "the kernel's type information cannot be read";
 
 	for (unsigned i = 0; i < PROGRAMS; i++) {
-		l->taken[i] = btf && exists(btf, i, &why);
-		(void)snprintf(l->state[i], sizeof(l->state[i]), "%s", l->taken[i] ? "active" : why);
+		l->taken[i] = btf && exists(btf, i, &why) && !left_out[i];
+		(void)snprintf(l->state[i], sizeof(l->state[i]), "%s", l->taken[i] ? "active" : (left_out[i] ? "left out" : why));
 	}
 	btf__free(btf);
 }

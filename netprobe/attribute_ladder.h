@@ -36,6 +36,9 @@ struct ladder {
 	char state[PROGRAMS][96]; /* "active", or why not */
 };
 
+/* Leaves a program out, as if the kernel did not have its hook. -ENOENT: there is none of that name. Before ladder_climb(). */
+int ladder_leave_out(const char *hook);
+
 /* Loads and attaches what the kernel takes. -ENOTSUP with err naming the program when the necessary one is refused. */
 int ladder_climb(struct ladder *l, struct error *err);
 

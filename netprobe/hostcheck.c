@@ -30,8 +30,8 @@ static int check_kernel(struct error *err)
 
 	if (sscanf(hostcheck_kernel(), "%u.%u", &major, &minor) != 2)
 		return error_set(err, -ENOTSUP, "kernel: release \"%s\" cannot be read", hostcheck_kernel());
-	if (major < 5 || (major == 5 && minor < 8))
-		return error_set(err, -ENOTSUP, "kernel: %s is older than 5.8, the first with a BPF ring buffer and CAP_BPF",
+	if (major < 5 || (major == 5 && minor < 12))
+		return error_set(err, -ENOTSUP, "kernel: %s is older than 5.12, the first whose tracing programs can keep data with a socket",
 				 hostcheck_kernel());
 	return 0;
 }
@@ -162,8 +162,9 @@ bool hostcheck_print(bool json)
 		say(list, names[i], ok, detail);
 		all = all && ok;
 	}
-	all = print_programs(list) && all;
-	all = all && print_tap(list); /* without the conditions above it is not tried */
+	/* Without the conditions above they are not tried: the errors would be of no use. */
+	all = all && print_programs(list);
+	all = all && print_tap(list);
 	if (json) {
 		json_object_object_add(object, "ok", json_object_new_boolean(all));
 		json_object_object_add(object, "checks", list);

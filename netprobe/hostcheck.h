@@ -6,7 +6,7 @@
 
 #include "lib/error.h"
 
-/* Kernel 5.8 or later, BTF there and readable, cap_bpf and cap_perfmon permitted. 0, or -ENOTSUP with the first reason
+/* Kernel 5.12 or later, BTF there and readable, cap_bpf and cap_perfmon permitted. 0, or -ENOTSUP with the first reason
  * why attribution cannot run, and what to do. */
 int hostcheck(struct error *err);
 

@@ -52,6 +52,8 @@ static void usage(FILE *out)
 	      "                        \"-\" is standard input\n"
 	      "  --json                with --check: as a JSON object; with --read: one a line\n"
 	      "  --tap KIND            auto (default), tracepoint or socket\n"
+	      "  --without HOOK        leave a kernel program out, by a name that --check prints; may be\n"
+	      "                        repeated\n"
 	      "  --cpu-percent N       above this, of one CPU, look at fewer packets of each flow\n"
 	      "  --fingerprint-db FILE p0f signatures; may be repeated\n"
 	      "                        (default " P0F_DEFAULT_PATH ")\n"
@@ -91,7 +93,7 @@ static int parse(int argc, char **argv, struct options *o)
 		{ "log-format", required_argument, NULL, 'l' }, { "check", no_argument, NULL, 'k' },
 		{ "read", required_argument, NULL, 'r' }, { "fingerprint-db", required_argument, NULL, 'f' },
 		{ "tap", required_argument, NULL, 't' }, { "cpu-percent", required_argument, NULL, 'p' },
-		{ "json", no_argument, NULL, 'j' }, { "debug", no_argument, NULL, 'd' },
+		{ "without", required_argument, NULL, 'w' }, { "json", no_argument, NULL, 'j' }, { "debug", no_argument, NULL, 'd' },
 		{ "version", no_argument, NULL, 'V' }, { "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
 	};
 	int c;
@@ -116,6 +118,12 @@ static int parse(int argc, char **argv, struct options *o)
 		case 't':
 			if (tap_kind_parse(optarg, &o->tap) < 0) {
 				fprintf(stderr, "serviceradar-netprobe: --tap: \"%s\" is none of auto, tracepoint, socket\n", optarg);
+				return -EINVAL;
+			}
+			break;
+		case 'w':
+			if (attribution_leave_out(optarg) < 0) {
+				fprintf(stderr, "serviceradar-netprobe: --without: there is no program \"%s\": --check lists them\n", optarg);
 				return -EINVAL;
 			}
 			break;

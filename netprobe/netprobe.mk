@@ -3,7 +3,7 @@
 # information but with BTF, and a skeleton header that carries it. BTF names source files, and must not say where they were.
 BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -D__bpf__ -Wall -Wextra -Werror -Wno-unused-parameter -Inetprobe/bpf \
               -ffile-prefix-map=$(CURDIR)=.
-SKELETONS  := $(BUILD)/netprobe/attribute.skel.h $(BUILD)/netprobe/tap.skel.h
+SKELETONS  := $(BUILD)/netprobe/attribute.skel.h $(BUILD)/netprobe/tap.skel.h $(BUILD)/netprobe/tap_plain.skel.h
 
 $(BUILD)/netprobe/bpf/%.bpf.o: netprobe/bpf/%.bpf.c $(wildcard netprobe/bpf/*.h)
 	$(say) BPF $@
@@ -13,6 +13,8 @@ $(BUILD)/netprobe/bpf/%.bpf.o: netprobe/bpf/%.bpf.c $(wildcard netprobe/bpf/*.h)
 $(BUILD)/netprobe/%.skel.h: $(BUILD)/netprobe/bpf/%.bpf.o
 	$(say) SKEL $@
 	$(Q)$(BPFTOOL) gen skeleton $< name $(*)_bpf > $@.tmp && mv $@.tmp $@
+
+$(BUILD)/netprobe/bpf/tap_plain.bpf.o: netprobe/bpf/tap.bpf.c
 
 .PRECIOUS: $(BUILD)/netprobe/bpf/%.bpf.o
 

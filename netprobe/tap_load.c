@@ -5,16 +5,17 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <sys/utsname.h>
 
 #include "lib/log.h"
 #include "netprobe/tap_internal.h"
 
 #include "netprobe/tap.skel.h" /* knows its types from the above */
+#include "netprobe/tap_plain.skel.h"
 
 #define RING_BYTES    (4u * 1024 * 1024)
 #define VERDICTS_MIN  65536u
@@ -47,15 +48,6 @@ static uint32_t verdicts(const struct tap *t)
 	return n;
 }
 
-/* Before 5.10 all tables of an array of tables have to be of one size. */
-static bool equal_tables(void)
-{
-	struct utsname name;
-	unsigned major = 0, minor = 0;
-
-	return uname(&name) < 0 || sscanf(name.release, "%u.%u", &major, &minor) != 2 || major < 5 || (major == 5 && minor < 10);
-}
-
 static int prepare(struct tap *t, ino_t netns)
 {
 	struct tap_bpf *s = t->skel;
@@ -81,11 +73,25 @@ static int prepare(struct tap *t, ino_t netns)
 		r = bpf_map__set_max_entries(s->maps.verdicts, verdicts(t));
 	if (r == 0)
 		r = bpf_map__set_max_entries(s->maps.packets, t->ring_bytes);
-	if (r == 0 && equal_tables())
-		r = bpf_map__set_max_entries(bpf_map__inner_map(s->maps.fresh), t->table_entries);
-	if (r == 0 && equal_tables())
-		r = bpf_map__set_max_entries(bpf_map__inner_map(s->maps.settled), t->table_entries);
 	return r;
+}
+
+/* Both objects are compiled from the same source: one skeleton is right for either. */
+static struct tap_bpf *open_object(bool kfuncs)
+{
+	struct tap_bpf *s = calloc(1, sizeof(*s));
+
+	if (!s || tap_bpf__create_skeleton(s) < 0) {
+		tap_bpf__destroy(s);
+		return NULL;
+	}
+	if (!kfuncs)
+		s->skeleton->data = (void *)(uintptr_t)tap_plain_bpf__elf_bytes(&s->skeleton->data_sz);
+	if (bpf_object__open_skeleton(s->skeleton, NULL) < 0) {
+		tap_bpf__destroy(s);
+		return NULL;
+	}
+	return s;
 }
 
 /* One way to tap: loaded, or -errno. */
@@ -95,7 +101,7 @@ static int try(struct tap *t, enum tap_kind kind, bool plain, ino_t netns)
 
 	t->kind = kind;
 	t->plain = plain;
-	t->skel = tap_bpf__open();
+	t->skel = open_object(kind == TAP_TRACEPOINT && !plain);
 	if (!t->skel)
 		return -errno;
 	r = prepare(t, netns);

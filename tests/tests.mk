@@ -94,6 +94,13 @@ check-broken:
 .PHONY: check-broken
 LINT_SHELL += tests/broken/broken
 
+## check-kernels: the live tests on other kernels, for each rung of the ladder, in emulated machines (as root; an hour)
+check-kernels: $(BUILD)/netprobe/serviceradar-netprobe $(IPC_CLIENT) $(TAP_CLIENT)
+	$(Q)tests/kernels/matrix $(BUILD) $(KERNELS)
+
+.PHONY: check-kernels
+LINT_SHELL += tests/kernels/matrix tests/kernels/fetch tests/kernels/initrd tests/kernels/init
+
 ## check: install what is needed, build with both compilers, run every test (as root)
 check: deps
 	$(Q)$(MAKE) --no-print-directory WERROR=1 CC=clang BUILD=$(BUILD)/clang all

@@ -179,7 +179,7 @@ int verb_doctor(struct srctl *s, const char *unused)
 	uname(&u);
 	if (sscanf(u.release, "%u.%u", &major, &minor) != 2)
 		major = 0;
-	say(&r, major > 5 || (major == 5 && minor >= 8) ? GOOD : BAD, "kernel 5.8 or later", "boot a newer kernel");
+	say(&r, major > 5 || (major == 5 && minor >= 12) ? GOOD : BAD, "kernel 5.12 or later", "boot a newer kernel");
 	say(&r, access("/sys/kernel/btf/vmlinux", R_OK) == 0 ? GOOD : BAD, "kernel type information (BTF)",
 	    "/sys/kernel/btf/vmlinux is missing: use a kernel with CONFIG_DEBUG_INFO_BTF=y");
 	say(&r, fs_lookup_user(s->root, SR_USER, NULL, NULL) == 0 ? GOOD : BAD, "user serviceradar exists",

@@ -282,7 +282,7 @@ static __always_inline void owner_of(struct owner *o, struct task_struct *task)
 __noinline int take_owner(struct owner *o)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	__u64 ids = bpf_get_current_uid_gid(), *told;
+	__u64 ids = bpf_get_current_uid_gid(), *told, cgroup;
 	struct process_key key = {};
 
 	if (!o)
@@ -300,6 +300,7 @@ __noinline int take_owner(struct owner *o)
 	if (!told && note_process(task, o, NULL) < 0)
 		return 0;
 	note_cgroup(task, o->cgroup);
-	bpf_map_update_elem(&processes, &key, &o->cgroup, BPF_ANY);
+	cgroup = o->cgroup; /* before 6.2 a value must not come from where an argument of a function points */
+	bpf_map_update_elem(&processes, &key, &cgroup, BPF_ANY);
 	return 0;
 }

@@ -40,6 +40,7 @@ at_once deb:tests/package/repo.bats rpm:tests/package/repo.bats
 at_once deb:tests/package/verify.bats rpm:tests/package/verify.bats
 at_once deb:tests/package/image.bats rpm:tests/package/image.bats any:tests/package/proof.bats
 at_once any:tests/package/publish.bats
+tests/kernels/matrix "$build" --sample || failed=1
 for file in tests/live/*.bats; do tests/lib/bats.sh "$results" "$file" || failed=1; done
 
 tests/lib/summary "$results"/*.tap || failed=1

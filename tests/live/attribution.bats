@@ -64,7 +64,10 @@ exec(sys.argv[1])' "$1" <<<"$output"
 	events '
 ends = {"unconnected": ("127.0.0.1", 5301, "udp"), "connected": ("127.0.0.1", 5301, "udp"), "v6": ("::1", 5302, "udp"),
         "mapped": ("127.0.0.1", 5301, "udp"), "lite": ("127.0.0.1", 5303, "136")}
+assert set(ends) - set(told["ports"]) <= {"lite"}, told
 for name, (ip, port, protocol) in ends.items():
+    if name not in told["ports"]:
+        continue
     own = told["ports"][name]
     for kind in (4, 5):
         o = one(eventKind=kind, localPort=own, remotePort=port)

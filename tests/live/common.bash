@@ -15,7 +15,7 @@ export NETPROBE CLIENT NS
 in_ns() { ip netns exec "$NS" "$@"; }
 
 # start_netprobe CAPABILITIES [OPTION...]: as an unprivileged user with these ambient capabilities ("" for none). The
-# command in the array WRAPPER starts it; the one in OUTER, as root, starts that.
+# command in the array WRAPPER starts it; the one in OUTER, as root, starts that. NETPROBE_OPTIONS come first.
 WRAPPER=()
 OUTER=()
 start_netprobe() {
@@ -26,8 +26,9 @@ start_netprobe() {
 	chown nobody "$BATS_TEST_TMPDIR/s"
 	chmod 711 "$BATS_TEST_TMPDIR" "$BATS_FILE_TMPDIR" "$BATS_SUITE_TMPDIR" "$BATS_RUN_TMPDIR"
 	cp "$NETPROBE" "$BATS_TEST_TMPDIR/s/netprobe" # the tree may be closed to other users
+	# shellcheck disable=SC2086 # several options
 	"${OUTER[@]}" setpriv --reuid=nobody --regid=nogroup --clear-groups --inh-caps="-all${caps:+,$caps}" --ambient-caps="-all${caps:+,$caps}" \
-		"${WRAPPER[@]}" "$BATS_TEST_TMPDIR/s/netprobe" --socket "$SOCKET" "$@" >"$BATS_TEST_TMPDIR/log" 2>&1 3>&- &
+		"${WRAPPER[@]}" "$BATS_TEST_TMPDIR/s/netprobe" ${NETPROBE_OPTIONS:-} --socket "$SOCKET" "$@" >"$BATS_TEST_TMPDIR/log" 2>&1 3>&- &
 	PID=$!
 	until_ok 10 grep -q ' serving' "$BATS_TEST_TMPDIR/log" || { cat "$BATS_TEST_TMPDIR/log"; return 1; }
 }

@@ -12,11 +12,12 @@
  *   raw PATH             from here on append the bytes of every frame that comes to a file
  *   flow JSON, flow0 JSON  send an ExternalFlowRecord and wait for the ack; send one that wants none
  *   wait PATH            do nothing, not even read, until PATH exists
- * Exit status: 0 when every step went as said, 1 when not within 10 seconds each. */
+ * Exit status: 0 when every step went as said, 1 when not within 10 seconds each; PATIENCE in the environment multiplies them. */
 #include <errno.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -37,6 +38,7 @@ static int fd = -1;
 static uint64_t sequence;
 static struct frame_reader reader;
 static FILE *raw;
+static int patience = 1;
 
 static _Noreturn void die(const char *step, const char *why)
 {
@@ -135,7 +137,7 @@ static void await_reply(const char *step)
 	for (;;) {
 		bool end;
 		uint64_t got;
-		PB(NetprobeFrame) *f = receive(WAIT_MS, &end);
+		PB(NetprobeFrame) *f = receive(WAIT_MS * patience, &end);
 
 		if (!f)
 			die(step, end ? "the connection was closed" : "no reply");
@@ -221,7 +223,7 @@ static void step_events(const char *step, unsigned wanted)
 
 	while (wanted == 0 || seen < wanted) {
 		bool end;
-		PB(NetprobeFrame) *f = receive(wanted ? WAIT_MS : 1000, &end);
+		PB(NetprobeFrame) *f = receive(wanted ? WAIT_MS * patience : (patience > 1 ? 2000 : 1000), &end);
 
 		if (!f && !wanted && !end)
 			return;
@@ -261,12 +263,12 @@ static void step_settle(const char *step)
 static void step_recv(const char *step, bool want_end)
 {
 	bool end;
-	PB(NetprobeFrame) *f = receive(WAIT_MS, &end);
+	PB(NetprobeFrame) *f = receive(WAIT_MS * patience, &end);
 
 	while (f && want_end) { /* what came before the end */
 		(void)show(f);
 		serviceradar__agent__netprobe__v1__netprobe_frame__free_unpacked(f, NULL);
-		f = receive(WAIT_MS, &end);
+		f = receive(WAIT_MS * patience, &end);
 	}
 	if (want_end ? !end : !f)
 		die(step, want_end ? "the connection stays open" : "nothing came");
@@ -281,7 +283,7 @@ static void step_wait(const char *step, const char *path)
 	for (int i = 0; access(path, F_OK) < 0; i++) {
 		const struct timespec pause = { .tv_nsec = 20000000 };
 
-		if (i > 60 * 50)
+		if (i > 60 * 50 * patience)
 			die(step, "nobody made the file");
 		(void)nanosleep(&pause, NULL);
 	}
@@ -293,6 +295,8 @@ int main(int argc, char **argv)
 			     half[] = { 0, 0, 0, 100, 1, 2, 3 };
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 
+	if (getenv("PATIENCE") && atoi(getenv("PATIENCE")) > 0)
+		patience = atoi(getenv("PATIENCE"));
 	if (argc < 3)
 		die("usage", "ipc-client SOCKET STEP...");
 	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", argv[1]);

@@ -136,11 +136,11 @@ unavailable_because() {
 	unavailable_because cap_perfmon
 }
 
-@test "HV-10 a kernel before 5.8" {
+@test "HV-10 a kernel before 5.12" {
 	# The kernel's own way to look older (personality(2), UNAME26).
 	WRAPPER=(setarch --uname-2.6)
 	start_netprobe "$ALL"
-	unavailable_because 'older than 5.8'
+	unavailable_because 'older than 5.12'
 }
 
 @test "HV-10 a kernel without BTF" {
