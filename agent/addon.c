@@ -17,7 +17,6 @@
 #include "lib/schema.h"
 
 #define GRACE_US     5000000u
-#define RECONCILE_US 60000000u
 
 static uint64_t now_us(void)
 {
@@ -50,8 +49,7 @@ struct addon *addon_get(struct agent *a, const char *id, bool make)
 		return NULL;
 	d->agent = a;
 	snprintf(d->id, sizeof(d->id), "%s", id);
-	snprintf(d->unit, sizeof(d->unit), SR_UNIT_PREFIX "%s.service", id);
-	d->backoff = (struct backoff){ .min_us = 5000000, .max_us = RECONCILE_US };
+	d->backoff = (struct backoff){ .min_us = a->interval_us / 12, .max_us = a->interval_us };
 	d->ipc.fd = -1;
 	d->ipc.last_ping_ms = -1;
 	d->changed_at = time(NULL);
@@ -253,10 +251,8 @@ void addon_refresh(struct addon *d)
 	else if (!d->config)
 		fall_back(d, schema);
 	d->loaded = true;
-	if (!d->toggle) {
-		units_watch(d);
-		units_refresh(d);
-	}
+	if (!d->toggle)
+		units_follow(d);
 	addon_settle(d);
 }
 
@@ -271,13 +267,13 @@ void addon_done(struct addon *d, enum updater_result result, const char *why)
 		addon_complain(&d->call_error, "");
 		if (!staging)
 			backoff_reset(&d->backoff);
-		d->blocked_until_us = now_us() + (staging ? 0 : 5000000); /* the unit's own news comes first */
+		d->blocked_until_us = now_us() + (staging ? 0 : d->backoff.min_us); /* the unit's own news comes first */
 	} else {
 		addon_complain(&d->call_error, why);
 		d->fetched_sha256[0] = '\0'; /* what was refused may have been replaced where it came from */
 		/* What was refused may be repaired by hand: asked again once in a reconcile interval. */
-		d->blocked_until_us = now_us() + (result == UPDATER_BUSY    ? 1000000 :
-						  result == UPDATER_REFUSED ? RECONCILE_US :
+		d->blocked_until_us = now_us() + (result == UPDATER_BUSY    ? d->backoff.min_us / 5 :
+						  result == UPDATER_REFUSED ? d->agent->interval_us :
 									      backoff_next(&d->backoff));
 	}
 	addon_refresh(d);
@@ -422,6 +418,7 @@ void addon_settle(struct addon *d)
 		log_event(LOG_LEVEL_INFO, "state changed", "addon", d->id, "state", state_name(d->verdict.state), NULL);
 	}
 	status_write(d);
+	spool_follow(d, verdict_ingests(f));
 	if (d->ipc_ready && d->ipc.wanted != verdict_attach(f))
 		ipc_want(&d->ipc, verdict_attach(f));
 }
@@ -431,12 +428,13 @@ void addon_free(struct addon *d)
 	if (d->ipc_ready)
 		ipc_free(&d->ipc);
 	sd_bus_slot_unref(d->call_slot);
-	sd_bus_slot_unref(d->match_slot);
-	sd_bus_slot_unref(d->unit_slot);
-	sd_bus_slot_unref(d->service_slot);
+	units_release(d);
+	free(d->unit.path);
+	free(d->run.path);
+	spool_free(&d->spool);
 	sd_event_source_unref(d->timer);
-	for (int i = 0; i < 2; i++)
-		sd_event_source_unref(d->watches[i]);
+	for (int i = 0; i < 3; i++)
+		watch_end(&d->watches[i]);
 	delivery_cancel(d);
 	manifest_free(&d->manifest);
 	free(d->artifact_url);
@@ -444,7 +442,6 @@ void addon_free(struct addon *d)
 	free(d->signature_url);
 	json_object_put(d->config);
 	json_object_put(d->toggled);
-	free(d->unit_path);
 	free(d->written);
 	free(d);
 }

@@ -50,7 +50,11 @@ struct addon_facts {
 	bool call_blocked;           /* back-off after a failure runs, or it refused this very assignment */
 	bool call_failed;            /* the last call failed and nothing succeeded since */
 	bool start_failed;           /* … because the unit did not start, or did not run as it should */
-	struct unit_facts unit;
+	struct unit_facts unit;      /* the service, or the timer that starts it */
+	struct unit_facts run;       /* the service that a timer starts; unknown for others */
+	bool masked;                 /* a link to /dev/null is in a unit's place: systemd may not have read it yet */
+	bool helper;                 /* has no unit: its consumer runs it */
+	bool spools;                 /* leaves files for the agent */
 	bool has_socket;             /* the manifest names one */
 	bool connected, config_acked;
 	bool connect_grace;          /* started so recently that no connection is no fault */
@@ -75,6 +79,9 @@ enum action verdict_action(const struct addon_facts *f);
 
 /* True when connecting to the add-on's socket cannot start what should not run. */
 bool verdict_attach(const struct addon_facts *f);
+
+/* True when what it has spooled is taken in: assigned, and active or about to be. */
+bool verdict_ingests(const struct addon_facts *f);
 
 const char *state_name(enum addon_state s);
 const char *drift_name(enum drift_reason r);
