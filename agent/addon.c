@@ -16,7 +16,8 @@
 #include "lib/protojson.h"
 #include "lib/schema.h"
 
-#define GRACE_US     5000000u
+#define GRACE_US 5000000u
+#define RETRY_US 5000000u /* the first attempt again; sooner when the interval is short */
 
 static uint64_t now_us(void)
 {
@@ -49,7 +50,7 @@ struct addon *addon_get(struct agent *a, const char *id, bool make)
 		return NULL;
 	d->agent = a;
 	snprintf(d->id, sizeof(d->id), "%s", id);
-	d->backoff = (struct backoff){ .min_us = a->interval_us / 12, .max_us = a->interval_us };
+	d->backoff = (struct backoff){ .min_us = a->interval_us / 12 < RETRY_US ? a->interval_us / 12 : RETRY_US, .max_us = a->interval_us };
 	d->ipc.fd = -1;
 	d->ipc.last_ping_ms = -1;
 	d->changed_at = time(NULL);
@@ -288,7 +289,7 @@ static void take_reason(struct addon *d, const char *error_name)
 	d->refused_key = false;
 	if (!reason || updater_classify(error_name) != UPDATER_REFUSED)
 		return;
-	for (enum unsupported u = UNSUPPORTED_ARCH; u < UNSUPPORTED_OTHER; u++)
+	for (enum unsupported u = UNSUPPORTED_ARCH; u <= UNSUPPORTED_OTHER; u++)
 		if (strcmp(reason + 1, unsupported_name(u)) == 0)
 			d->refused_unsupported = u;
 	d->refused_key = strcmp(reason + 1, drift_name(DRIFT_KEY_REVOKED)) == 0;
@@ -391,6 +392,7 @@ void addon_settle(struct addon *d)
 	struct addon_facts *f = &d->facts;
 	struct verdict before = d->verdict;
 	struct caps_process caps;
+	char drift[512];
 
 	if (d->refused_unsupported != SUPPORTED && f->enabled)
 		f->unsupported = d->refused_unsupported;
@@ -415,7 +417,8 @@ void addon_settle(struct addon *d)
 	d->verdict = verdict_of(f);
 	if (before.state != d->verdict.state || before.drift != d->verdict.drift) {
 		d->changed_at = time(NULL);
-		log_event(LOG_LEVEL_INFO, "state changed", "addon", d->id, "state", state_name(d->verdict.state), NULL);
+		log_event(LOG_LEVEL_INFO, "state changed", "addon", d->id, "state", state_name(d->verdict.state), "drift",
+			  drift_list(d->verdict.drift, drift, sizeof(drift)), NULL);
 	}
 	status_write(d);
 	spool_follow(d, verdict_ingests(f));

@@ -102,33 +102,33 @@ static int hand_over(struct spool *s, struct json_object *record)
 	return 0;
 }
 
-/* Some lines more: 1 when there are others, 0 at the end of the file, negative when no sink took them: they are still to come. */
+/* Some lines more: 1 when there may be others, 0 at the end of the file, negative when no sink took them: they are still to come. */
 static int advance(struct spool *s)
 {
 	struct sink *sink = &s->addon->agent->sink;
 	uint64_t dropped = sink->dropped;
 	unsigned n = 0;
-	int r = 1;
+	int more = 1, r = 0;
 
-	while (n < TURN_LINES) {
+	while (n < TURN_LINES && r == 0) {
 		_cleanup_json_ struct json_object *record = NULL;
 
-		r = spool_file_next(&s->file, &record);
-		if (r <= 0)
+		more = spool_file_next(&s->file, &record);
+		if (more <= 0)
 			break;
 		if (s->file.line <= s->resumed)
 			continue;
 		r = hand_over(s, record);
-		if (r < 0)
-			break;
-		n++;
+		n += r == 0;
 	}
 	sink_flush(sink);
-	if (r < 0 || sink->dropped != dropped)
-		return r < 0 ? r : -EAGAIN;
+	if (r < 0 || more < 0)
+		return -ENOMEM;
+	if (sink->dropped != dropped)
+		return -EAGAIN;
 	s->resumed = s->file.line > s->resumed ? s->file.line : s->resumed;
 	s->records += n;
-	return r;
+	return more;
 }
 
 /* What no sink takes waits; not without a limit. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <time.h>
 
@@ -150,9 +151,9 @@ void status_write(struct addon *d)
 	const char *text = json_object_to_json_string_length(
 		o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE, &length);
 
-	if (dir < 0 || !text || (d->written && !strcmp(d->written, text)))
-		return;
 	snprintf(name, sizeof(name), "%s.json", d->id);
+	if (dir < 0 || !text || (d->written && !strcmp(d->written, text) && faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0))
+		return;
 	if (fs_write_atomic(dir, name, text, length, 0644, (uid_t)-1, (gid_t)-1, &err) < 0) {
 		log_error("%s", err.text);
 		return;

@@ -53,6 +53,7 @@ static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *e)
 	struct unit *u = userdata;
 
 	(void)e;
+	u->addon->facts.asked = u->addon->facts.asked && u != &u->addon->unit;
 	if (sd_bus_message_is_method_error(m, NULL)) {
 		u->facts->known = false;
 	} else {
@@ -144,16 +145,19 @@ void units_follow(struct addon *d)
 	}
 	if (!d->agent->bus) {
 		d->facts.unit = d->facts.run = (struct unit_facts){ 0 };
+		d->facts.asked = false;
 		return;
 	}
 	watch(&d->unit);
 	watch(&d->run);
 	refresh(&d->unit);
 	refresh(&d->run);
+	d->facts.asked = d->unit.unit_slot != NULL;
 }
 
 void units_release(struct addon *d)
 {
 	release(&d->unit);
 	release(&d->run);
+	d->facts.asked = false;
 }

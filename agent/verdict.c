@@ -2,6 +2,7 @@
 #include "agent/verdict.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 static const char *const state_names[] = {
@@ -36,6 +37,17 @@ const char *state_name(enum addon_state s)
 const char *drift_name(enum drift_reason r)
 {
 	return drift_names[r];
+}
+
+const char *drift_list(unsigned drift, char *out, size_t size)
+{
+	size_t n = 0;
+
+	*out = '\0';
+	for (int r = 0; r < DRIFT_REASONS && n < size; r++)
+		if (drift_has(drift, (enum drift_reason)r))
+			n += (size_t)snprintf(out + n, size - n, "%s%s", n ? "," : "", drift_names[r]);
+	return out;
 }
 
 int drift_parse(const char *name)
@@ -182,6 +194,8 @@ struct verdict verdict_of(const struct addon_facts *f)
 		return of_helper(f);
 
 	v.drift = drift_of_payload(f);
+	if (f->asked && !f->unit.known) /* no conclusions before the answer */
+		return (struct verdict){ STATE_ACTIVATING, v.drift };
 	if (active_state_is(&f->unit, "failed") || active_state_is(&f->run, "failed") || (!running && f->start_failed))
 		v.drift |= bit(DRIFT_UNIT_FAILED);
 

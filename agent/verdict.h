@@ -52,6 +52,7 @@ struct addon_facts {
 	bool start_failed;           /* … because the unit did not start, or did not run as it should */
 	struct unit_facts unit;      /* the service, or the timer that starts it */
 	struct unit_facts run;       /* the service that a timer starts; unknown for others */
+	bool asked;                  /* systemd was asked and has not answered yet: nothing is known of the unit */
 	bool masked;                 /* a link to /dev/null is in a unit's place: systemd may not have read it yet */
 	bool helper;                 /* has no unit: its consumer runs it */
 	bool spools;                 /* leaves files for the agent */
@@ -85,6 +86,9 @@ bool verdict_ingests(const struct addon_facts *f);
 
 const char *state_name(enum addon_state s);
 const char *drift_name(enum drift_reason r);
+
+/* The reasons of a set, with commas; "" for none. Returns out. */
+const char *drift_list(unsigned drift, char *out, size_t size);
 
 /* Name to value; -EINVAL for an unknown one. */
 int drift_parse(const char *name);

@@ -705,7 +705,7 @@ enum unsupported manifest_unsupported(const struct manifest *m, bool toggle, str
 
 const char *unsupported_name(enum unsupported u)
 {
-	static const char *const names[] = { "", "arch_unsupported", "platform_unsupported", "base_agent_too_old", "" };
+	static const char *const names[] = { "", "arch_unsupported", "platform_unsupported", "base_agent_too_old", "unsupported" };
 
 	return names[u];
 }

@@ -94,5 +94,5 @@ const char *platform_name(void);
 enum unsupported { SUPPORTED, UNSUPPORTED_ARCH, UNSUPPORTED_PLATFORM, UNSUPPORTED_AGENT, UNSUPPORTED_OTHER };
 enum unsupported manifest_unsupported(const struct manifest *m, bool toggle, struct error *err);
 
-/* "arch_unsupported", …: the drift reason of the status; "" for SUPPORTED and UNSUPPORTED_OTHER. */
+/* "arch_unsupported", …: the drift reason of the status, or "unsupported" for UNSUPPORTED_OTHER, which has none; "" for SUPPORTED. */
 const char *unsupported_name(enum unsupported u);
