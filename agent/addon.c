@@ -359,6 +359,7 @@ static void act(struct addon *d)
 		return;
 	}
 	d->facts.call_pending = true;
+	d->facts.was_up = verdict_up(&d->facts);
 	if (action == ACTION_ACTIVATE || action == ACTION_DEACTIVATE)
 		d->facts.explicit_request = false;
 }
@@ -406,7 +407,7 @@ void addon_settle(struct addon *d)
 		d->unit_since_us = 0;
 	else if (!d->unit_since_us)
 		d->unit_since_us = now_us();
-	f->connect_grace = d->ipc.reconnects == 0 && now_us() < d->unit_since_us + GRACE_US;
+	f->connect_grace = (d->ipc.reconnects == 0 || f->call_pending) && now_us() < d->unit_since_us + GRACE_US;
 	if (f->connect_grace && f->has_socket && !f->connected && f->enabled)
 		wake_at(d, d->unit_since_us + GRACE_US);
 	if (f->unit.main_pid && f->unit.known && f->installed && f->enabled &&

@@ -177,6 +177,42 @@ static struct verdict of_helper(const struct addon_facts *f)
 	return v;
 }
 
+/* The updater is at it once more after a start that failed: until that is well, it is as it was. A unit that comes and goes with
+ * each attempt is no other state. */
+static bool retrying(const struct addon_facts *f)
+{
+	return f->call_pending && f->start_failed && !f->was_up;
+}
+
+/* The updater is at work, whatever the unit does meanwhile. */
+static struct verdict of_call(const struct addon_facts *f, unsigned drift)
+{
+	if (retrying(f))
+		return (struct verdict){ STATE_FAILED, drift | bit(DRIFT_ASSIGNED_NOT_ACTIVE) | bit(DRIFT_UNIT_FAILED) };
+	return (struct verdict){ STATE_ACTIVATING, drift | bit(DRIFT_ASSIGNED_NOT_ACTIVE) };
+}
+
+static struct verdict of_stopped(const struct addon_facts *f, unsigned drift)
+{
+	struct verdict v = { STATE_ACTIVATING, drift };
+	bool starting = unit_starting(&f->unit);
+
+	if (!starting)
+		v.drift |= bit(DRIFT_ASSIGNED_NOT_ACTIVE);
+	if (!starting || f->call_failed) {
+		if (f->call_failed || f->config_invalid || active_state_is(&f->unit, "failed"))
+			v.state = STATE_FAILED;
+		else if (unit_masked(f) || f->activated)
+			v.state = STATE_DEGRADED;
+	}
+	/* A daemon between two lives is as far from its agent as one that hangs. */
+	if (f->activated && f->has_socket && !f->connected && starting) {
+		v.drift |= bit(DRIFT_IPC_DISCONNECTED);
+		v.state = STATE_DEGRADED;
+	}
+	return v;
+}
+
 struct verdict verdict_of(const struct addon_facts *f)
 {
 	struct verdict v = { .state = STATE_ACTIVE };
@@ -196,26 +232,12 @@ struct verdict verdict_of(const struct addon_facts *f)
 	v.drift = drift_of_payload(f);
 	if (f->asked && !f->unit.known) /* no conclusions before the answer */
 		return (struct verdict){ STATE_ACTIVATING, v.drift };
+	if (retrying(f) || (f->call_pending && !running))
+		return of_call(f, v.drift);
 	if (active_state_is(&f->unit, "failed") || active_state_is(&f->run, "failed") || (!running && f->start_failed))
 		v.drift |= bit(DRIFT_UNIT_FAILED);
-
-	if (!running) {
-		if (!unit_starting(&f->unit))
-			v.drift |= bit(DRIFT_ASSIGNED_NOT_ACTIVE);
-		v.state = STATE_ACTIVATING;
-		if (!f->call_pending && (!unit_starting(&f->unit) || f->call_failed)) {
-			if (f->call_failed || f->config_invalid || active_state_is(&f->unit, "failed"))
-				v.state = STATE_FAILED;
-			else if (unit_masked(f) || f->activated)
-				v.state = STATE_DEGRADED;
-		}
-		/* A daemon between two lives is as far from its agent as one that hangs. */
-		if (f->activated && f->has_socket && !f->connected && unit_starting(&f->unit) && !f->call_pending) {
-			v.drift |= bit(DRIFT_IPC_DISCONNECTED);
-			v.state = STATE_DEGRADED;
-		}
-		return v;
-	}
+	if (!running)
+		return of_stopped(f, v.drift);
 	if (f->has_socket && !f->connected && !f->connect_grace)
 		v.drift |= bit(DRIFT_IPC_DISCONNECTED);
 	if (v.drift || f->capture_unavailable)
@@ -251,6 +273,11 @@ enum action verdict_action(const struct addon_facts *f)
 	    (f->capability_missing && (f->explicit_request || f->pushed)) || (f->unit_modified && f->explicit_request))
 		return ACTION_ACTIVATE;
 	return ACTION_NONE;
+}
+
+bool verdict_up(const struct addon_facts *f)
+{
+	return unit_running(&f->unit);
 }
 
 bool verdict_ingests(const struct addon_facts *f)

@@ -47,6 +47,7 @@ struct addon_facts {
 	bool activated;              /* the updater's record */
 	bool config_invalid;         /* the config in force breaks the schema, or the daemon refused it */
 	bool call_pending;           /* the updater is at work */
+	bool was_up;                 /* its unit ran when the updater was called */
 	bool call_blocked;           /* back-off after a failure runs, or it refused this very assignment */
 	bool call_failed;            /* the last call failed and nothing succeeded since */
 	bool start_failed;           /* … because the unit did not start, or did not run as it should */
@@ -77,6 +78,9 @@ struct verdict verdict_of(const struct addon_facts *f);
 /* What to ask of the updater now. A masked unit, and one that an administrator disabled by hand after it was
  * activated, are left alone until the assignment is written again. */
 enum action verdict_action(const struct addon_facts *f);
+
+/* Whether the unit runs. */
+bool verdict_up(const struct addon_facts *f);
 
 /* True when connecting to the add-on's socket cannot start what should not run. */
 bool verdict_attach(const struct addon_facts *f);
