@@ -156,10 +156,14 @@ static int digit(char c)
 
 int minisign_id_parse(const char *text, uint8_t out[8])
 {
-	if (strlen(text) != 16)
+	char full[17] = "0000000000000000";
+	size_t n = strlen(text);
+
+	if (n < 12 || n > 16)
 		return -EINVAL;
+	memcpy(full + 16 - n, text, n);
 	for (size_t i = 0; i < 8; i++) {
-		int high = digit(text[2 * i]), low = digit(text[2 * i + 1]);
+		int high = digit(full[2 * i]), low = digit(full[2 * i + 1]);
 
 		if (high < 0 || low < 0)
 			return -EINVAL;
