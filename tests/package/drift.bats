@@ -26,7 +26,7 @@ setup_file() {
 	esac
 	start_agent
 	install -m 0644 "$WORK/key.pub" "$ROOT/etc/serviceradar/keys.d/key.pub"
-	heartbeat
+	heartbeat_bundle
 	in_ct srctl addon enable netprobe
 	in_ct srctl addon enable sample-timer
 	cat >"$ROOT/root/since.py" <<-'P'
@@ -55,34 +55,6 @@ setup_file() {
 teardown_file() {
 	"$CT" down "$NAME"
 	rm -rf "$WORK"
-}
-
-# heartbeat: a third add-on, a service without a capability that comes as a bundle.
-heartbeat() {
-	local dir=$WORK/heartbeat file=heartbeat_1.0.0_linux_amd64.tar.gz
-	mkdir "$dir"
-	printf '#!/bin/sh\nexec sleep infinity\n' >"$dir/heartbeat"
-	chmod 0755 "$dir/heartbeat"
-	printf '{"type": "object", "additionalProperties": false}\n' >"$dir/config.schema.json"
-	cat >"$dir/addon.yaml" <<-'Y'
-		id: heartbeat
-		name: Heartbeat
-		version: "1.0.0"
-		kind: native
-		delivery: pushed-artifact
-		supervision: systemd-service
-		capabilities: []
-		requires: {}
-		exec: {binary: heartbeat, settle_ms: 100}
-		config_schema: config.schema.json
-	Y
-	(cd "$TOP" && mk/pack.sh "$dir" "$WORK/$file" && mk/sign.sh "$WORK/key.key" "$WORK/$file" >/dev/null)
-	cp "$WORK/$file" "$WORK/$file.minisig" "$ROOT/srv/bundles/"
-	cat >"$ROOT/root/heartbeat.json" <<-J
-		{"addon_id": "heartbeat", "enabled": true, "delivery": "pushed-artifact", "version": "1.0.0",
-		 "artifact": {"url": "file:///srv/bundles/$file", "sha256": "$(sha256sum <"$WORK/$file" | cut -d' ' -f1)"}}
-	J
-	cp "$ROOT/root/heartbeat.json" "$ROOT/etc/serviceradar/addons.d/"
 }
 
 clean() { # clean ADDON: active, and nothing to say
