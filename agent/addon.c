@@ -422,7 +422,7 @@ void addon_settle(struct addon *d)
 			  drift_list(d->verdict.drift, drift, sizeof(drift)), NULL);
 	}
 	status_write(d);
-	spool_follow(d, verdict_ingests(f));
+	inbox_follow(d, verdict_ingests(f));
 	if (d->ipc_ready && d->ipc.wanted != verdict_attach(f))
 		ipc_want(&d->ipc, verdict_attach(f));
 }
@@ -435,7 +435,7 @@ void addon_free(struct addon *d)
 	units_release(d);
 	free(d->unit.path);
 	free(d->run.path);
-	spool_free(&d->spool);
+	inbox_free(&d->inbox);
 	sd_event_source_unref(d->timer);
 	for (int i = 0; i < 3; i++)
 		watch_end(&d->watches[i]);

@@ -4,7 +4,7 @@
 
 #include "agent/agent.h"
 #include "agent/ipc.h"
-#include "agent/spool.h"
+#include "agent/inbox.h"
 #include "agent/toggle.h"
 #include "agent/updater.h"
 #include "agent/verdict.h"
@@ -51,7 +51,7 @@ struct addon {
 	char assignment_error[512], payload_error[512], call_error[512], approval_error[512];
 	bool seen, loaded, refused, ipc_ready, config_refused;
 	struct ipc ipc;
-	struct spool spool;
+	struct inbox inbox;
 	struct backoff backoff;
 	uint64_t blocked_until_us, unit_since_us;
 	sd_bus_slot *call_slot;

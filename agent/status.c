@@ -111,7 +111,7 @@ struct json_object *addon_status(const struct addon *d)
 		json_object_object_add(o, "run", part);
 	}
 	if (f->spools)
-		json_object_object_add(o, "spool", spool_status(&d->spool));
+		json_object_object_add(o, "spool", inbox_status(&d->inbox));
 	part = json_object_new_object();
 	json_object_object_add(part, "connected", json_object_new_boolean(d->ipc.connected));
 	add_time(part, "since", d->ipc.since_s ? d->ipc.since_s : d->changed_at);

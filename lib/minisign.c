@@ -156,12 +156,13 @@ static int digit(char c)
 
 int minisign_id_parse(const char *text, uint8_t out[8])
 {
-	char full[17] = "0000000000000000";
+	static const char zeros[] = "0000";
 	size_t n = strlen(text);
+	char full[17];
 
 	if (n < 12 || n > 16)
 		return -EINVAL;
-	memcpy(full + 16 - n, text, n);
+	(void)snprintf(full, sizeof(full), "%s%s", zeros + (n - 12), text);
 	for (size_t i = 0; i < 8; i++) {
 		int high = digit(full[2 * i]), low = digit(full[2 * i + 1]);
 

@@ -100,6 +100,12 @@ check: deps
 
 .PHONY: check
 
+## check-soak: a day of the agent's life in six minutes: assignments flip, units crash, the disk is full (as root)
+check-soak:
+	$(Q)SOAK_HOURS=24 bats --tap tests/package/soak.bats
+
+.PHONY: check-soak
+
 ## check-flood: a minute of UDP from and to random ports for each tap (as root)
 check-flood: $(TAP_CLIENT)
 	$(Q)BUILD=$(BUILD) FLOOD_SECONDS=60 FLOOD_TAPS=3 bats --tap -f 'flood' tests/live/tap.bats

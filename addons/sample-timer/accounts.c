@@ -52,7 +52,7 @@ static void add_name(struct json_object *o, const char *name)
 	char text[64];
 	size_t n = 0;
 
-	for (; name[n] && n < sizeof(text) - 1; n++)
+	for (; n < sizeof(text) - 1 && name[n]; n++)
 		text[n] = utf8_length((const unsigned char *)name + n) == 1 ? name[n] : '?';
 	text[n] = '\0';
 	json_object_object_add(o, "name", json_object_new_string(text));

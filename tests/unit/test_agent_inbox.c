@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* objs: agent/spool_file.c agent/spool_dir.c */
+/* objs: agent/inbox_file.c agent/inbox_dir.c */
 #include "tests/unit/unit.h"
 
 #include <errno.h>
@@ -7,8 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agent/spool_dir.h"
-#include "agent/spool_file.h"
+#include "agent/inbox_dir.h"
+#include "agent/inbox_file.h"
 #include "lib/json.h"
 
 static char root[64], spool[128];
@@ -36,13 +36,13 @@ static int delete_root(void **state)
 }
 
 /* The spool with one file `x.jsonl` of this content, read. */
-static int read_text(const char *text, size_t size, struct spool_file *f, struct error *err)
+static int read_text(const char *text, size_t size, struct inbox_file *f, struct error *err)
 {
 	int dir = open(spool, O_RDONLY | O_DIRECTORY), r, fd = openat(dir, "x.jsonl", O_WRONLY | O_CREAT | O_TRUNC, 0640);
 
 	assert_int_equal(write(fd, text, size), size);
 	close(fd);
-	r = spool_file_open(dir, "x.jsonl", geteuid(), f, err);
+	r = inbox_file_open(dir, "x.jsonl", geteuid(), f, err);
 	close(dir);
 	return r;
 }
@@ -50,7 +50,7 @@ static int read_text(const char *text, size_t size, struct spool_file *f, struct
 static void dl_4_lines_come_in_their_order_and_can_be_read_again(void **state)
 {
 	static const char text[] = "{\"n\": 1}\n{\"n\": 2, \"deep\": {\"a\": [1, 2]}}\n{\"n\": 3}\n";
-	struct spool_file f;
+	struct inbox_file f;
 	struct error err;
 
 	(void)state;
@@ -59,17 +59,17 @@ static void dl_4_lines_come_in_their_order_and_can_be_read_again(void **state)
 		struct json_object *o, *n;
 
 		for (int i = 1; i <= 3; i++) {
-			assert_int_equal(spool_file_next(&f, &o), 1);
+			assert_int_equal(inbox_file_next(&f, &o), 1);
 			assert_true(json_object_object_get_ex(o, "n", &n));
 			assert_int_equal(json_object_get_int(n), i);
 			assert_int_equal(f.line, i);
 			json_object_put(o);
 		}
-		assert_int_equal(spool_file_next(&f, &o), 0);
+		assert_int_equal(inbox_file_next(&f, &o), 0);
 		f.offset = 0;
 		f.line = 0;
 	}
-	spool_file_close(&f);
+	inbox_file_close(&f);
 }
 
 static void dl_4_a_file_is_taken_whole_or_not_at_all(void **state)
@@ -88,7 +88,7 @@ static void dl_4_a_file_is_taken_whole_or_not_at_all(void **state)
 		{ "{\"a\":\"\xff\"}\n", "line 1" },
 		{ "{\"a\":1 // x\n}\n", "line 1" },
 	};
-	struct spool_file f;
+	struct inbox_file f;
 	struct error err;
 
 	(void)state;
@@ -102,56 +102,56 @@ static void dl_4_a_file_is_taken_whole_or_not_at_all(void **state)
 
 static void dl_4_limits_of_a_file(void **state)
 {
-	_cleanup_free_ char *text = calloc(1, SPOOL_FILE_BYTES + 2);
-	struct spool_file f;
+	_cleanup_free_ char *text = calloc(1, INBOX_FILE_BYTES + 2);
+	struct inbox_file f;
 	struct error err;
 	size_t n = 0;
 
 	(void)state;
-	for (unsigned i = 0; i < SPOOL_FILE_LINES; i++, n += 3)
+	for (unsigned i = 0; i < INBOX_FILE_LINES; i++, n += 3)
 		memcpy(text + n, "{}\n", 3);
 	assert_int_equal(read_text(text, n, &f, &err), 0);
-	spool_file_close(&f);
+	inbox_file_close(&f);
 	memcpy(text + n, "{}\n", 3);
 	assert_int_equal(read_text(text, n + 3, &f, &err), -EBADMSG);
 	assert_says(err.text, "more than 10000 lines");
 
-	memset(text, ' ', SPOOL_FILE_BYTES + 1);
+	memset(text, ' ', INBOX_FILE_BYTES + 1);
 	text[0] = '{';
-	text[SPOOL_LINE_BYTES - 1] = '}';
-	text[SPOOL_LINE_BYTES] = '\n';
-	assert_int_equal(read_text(text, SPOOL_LINE_BYTES + 1, &f, &err), 0);
-	spool_file_close(&f);
-	text[SPOOL_LINE_BYTES] = ' ';
-	text[SPOOL_LINE_BYTES + 1] = '\n';
-	assert_int_equal(read_text(text, SPOOL_LINE_BYTES + 2, &f, &err), -EBADMSG);
+	text[INBOX_LINE_BYTES - 1] = '}';
+	text[INBOX_LINE_BYTES] = '\n';
+	assert_int_equal(read_text(text, INBOX_LINE_BYTES + 1, &f, &err), 0);
+	inbox_file_close(&f);
+	text[INBOX_LINE_BYTES] = ' ';
+	text[INBOX_LINE_BYTES + 1] = '\n';
+	assert_int_equal(read_text(text, INBOX_LINE_BYTES + 2, &f, &err), -EBADMSG);
 	assert_says(err.text, "at most 16384");
-	text[SPOOL_FILE_BYTES] = '\n';
-	assert_int_equal(read_text(text, SPOOL_FILE_BYTES + 1, &f, &err), -EBADMSG);
+	text[INBOX_FILE_BYTES] = '\n';
+	assert_int_equal(read_text(text, INBOX_FILE_BYTES + 1, &f, &err), -EBADMSG);
 	assert_says(err.text, "at most 1048576");
 }
 
 static void dl_4_only_regular_files_of_the_add_on_are_opened(void **state)
 {
 	int dir = open(spool, O_RDONLY | O_DIRECTORY);
-	struct spool_file f;
+	struct inbox_file f;
 	struct error err;
 
 	(void)state;
 	write_text(spool, "good.jsonl", "{}\n");
 	assert_int_equal(symlinkat("good.jsonl", dir, "link.jsonl"), 0);
-	assert_int_equal(spool_file_open(dir, "link.jsonl", geteuid(), &f, &err), -EBADMSG);
+	assert_int_equal(inbox_file_open(dir, "link.jsonl", geteuid(), &f, &err), -EBADMSG);
 	assert_int_equal(mkfifoat(dir, "pipe.jsonl", 0600), 0);
-	assert_int_equal(spool_file_open(dir, "pipe.jsonl", geteuid(), &f, &err), -EBADMSG);
-	assert_int_equal(spool_file_open(dir, "good.jsonl", geteuid() + 1, &f, &err), -EBADMSG);
+	assert_int_equal(inbox_file_open(dir, "pipe.jsonl", geteuid(), &f, &err), -EBADMSG);
+	assert_int_equal(inbox_file_open(dir, "good.jsonl", geteuid() + 1, &f, &err), -EBADMSG);
 	assert_says(err.text, "owned by uid");
 	assert_int_equal(linkat(dir, "good.jsonl", dir, "second.jsonl", 0), 0);
-	assert_int_equal(spool_file_open(dir, "good.jsonl", geteuid(), &f, &err), -EBADMSG);
+	assert_int_equal(inbox_file_open(dir, "good.jsonl", geteuid(), &f, &err), -EBADMSG);
 	assert_says(err.text, "2 names");
 	assert_int_equal(unlinkat(dir, "second.jsonl", 0), 0);
-	assert_int_equal(spool_file_open(dir, "good.jsonl", geteuid(), &f, &err), 0);
-	spool_file_close(&f);
-	assert_int_equal(spool_file_open(dir, "gone.jsonl", geteuid(), &f, &err), -ENOENT);
+	assert_int_equal(inbox_file_open(dir, "good.jsonl", geteuid(), &f, &err), 0);
+	inbox_file_close(&f);
+	assert_int_equal(inbox_file_open(dir, "gone.jsonl", geteuid(), &f, &err), -ENOENT);
 	close(dir);
 }
 
@@ -163,53 +163,53 @@ static void dl_4_names(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
-		assert_true(spool_name_valid(good[i]));
+		assert_true(inbox_name_valid(good[i]));
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		assert_false(spool_name_valid(bad[i]));
+		assert_false(inbox_name_valid(bad[i]));
 	memset(longest, 'a', sizeof(longest));
-	strcpy(longest + 129 - strlen(SPOOL_SUFFIX), SPOOL_SUFFIX);
-	assert_false(spool_name_valid(longest));
-	assert_true(spool_name_valid(longest + 1));
+	strcpy(longest + 129 - strlen(INBOX_SUFFIX), INBOX_SUFFIX);
+	assert_false(inbox_name_valid(longest));
+	assert_true(inbox_name_valid(longest + 1));
 }
 
 static void dl_4_the_directory_and_who_may_own_it(void **state)
 {
-	struct spool_names names;
-	struct spool_dir d;
+	struct inbox_names names;
+	struct inbox_dir d;
 	struct error err;
 	char path[256];
 
 	(void)state;
-	assert_int_equal(spool_dir_open(rootfd, "nonesuch", geteuid(), &d, &err), -ENOENT);
-	assert_int_equal(spool_dir_open(rootfd, "probe", geteuid() + 1, &d, &err), -EPERM);
+	assert_int_equal(inbox_dir_open(rootfd, "nonesuch", geteuid(), &d, &err), -ENOENT);
+	assert_int_equal(inbox_dir_open(rootfd, "probe", geteuid() + 1, &d, &err), -EPERM);
 	assert_int_equal(chmod(spool, 0777), 0);
-	assert_int_equal(spool_dir_open(rootfd, "probe", geteuid(), &d, &err), -EPERM);
+	assert_int_equal(inbox_dir_open(rootfd, "probe", geteuid(), &d, &err), -EPERM);
 	assert_int_equal(chmod(spool, 0770), 0);
-	assert_int_equal(spool_dir_open(rootfd, "probe", geteuid(), &d, &err), 0);
+	assert_int_equal(inbox_dir_open(rootfd, "probe", geteuid(), &d, &err), 0);
 	write_text(spool, "b.jsonl", "{}\n");
 	write_text(spool, "a.jsonl", "{}\n");
 	write_text(spool, ".c.jsonl", "{}\n");
-	assert_int_equal(spool_dir_list(d.fd, &names), 0);
+	assert_int_equal(inbox_dir_list(d.fd, &names), 0);
 	assert_int_equal(names.n, 2); /* neither what is being written nor the agent's own folders */
 	assert_string_equal(names.v[0], "a.jsonl");
 	assert_string_equal(names.v[1], "b.jsonl");
 	free(names.v);
-	assert_int_equal(spool_dir_move(d.fd, d.taken, "a.jsonl", &err), 0);
-	assert_int_equal(spool_dir_move(d.fd, d.taken, "a.jsonl", &err), -ENOENT);
-	spool_dir_close(&d);
+	assert_int_equal(inbox_dir_move(d.fd, d.taken, "a.jsonl", &err), 0);
+	assert_int_equal(inbox_dir_move(d.fd, d.taken, "a.jsonl", &err), -ENOENT);
+	inbox_dir_close(&d);
 	/* A folder that the add-on has put in the place of the agent's own. */
 	snprintf(path, sizeof(path), "%s/quarantine", spool);
 	assert_int_equal(chmod(path, 0755), 0);
-	assert_int_equal(spool_dir_open(rootfd, "probe", geteuid(), &d, &err), -EPERM);
+	assert_int_equal(inbox_dir_open(rootfd, "probe", geteuid(), &d, &err), -EPERM);
 	assert_says(err.text, "quarantine");
 	assert_int_equal(rmdir(path), 0);
 	assert_int_equal(symlink("/tmp", path), 0);
-	assert_true(spool_dir_open(rootfd, "probe", geteuid(), &d, &err) < 0);
+	assert_true(inbox_dir_open(rootfd, "probe", geteuid(), &d, &err) < 0);
 }
 
 static void dl_4_the_oldest_go_first(void **state)
 {
-	struct spool_names names;
+	struct inbox_names names;
 	int dir = open(spool, O_RDONLY | O_DIRECTORY);
 	struct timespec before = { 0, 0 };
 	struct stat st;
@@ -226,10 +226,10 @@ static void dl_4_the_oldest_go_first(void **state)
 		} while (memcmp(&st.st_ctim, &before, sizeof(before)) == 0);
 		before = st.st_ctim;
 	}
-	assert_int_equal(spool_dir_prune(dir, 10, 100), 0);
-	assert_int_equal(spool_dir_prune(dir, 8, 100), 2);
-	assert_int_equal(spool_dir_prune(dir, 8, 55), 3);
-	assert_int_equal(spool_dir_list(dir, &names), 0);
+	assert_int_equal(inbox_dir_prune(dir, 10, 100), 0);
+	assert_int_equal(inbox_dir_prune(dir, 8, 100), 2);
+	assert_int_equal(inbox_dir_prune(dir, 8, 55), 3);
+	assert_int_equal(inbox_dir_list(dir, &names), 0);
 	assert_int_equal(names.n, 5);
 	assert_string_equal(names.v[0], "0.jsonl");
 	assert_string_equal(names.v[4], "4.jsonl");
@@ -251,5 +251,5 @@ int main(void)
 		test(dl_4_the_oldest_go_first),
 	};
 
-	return cmocka_run_group_tests_name("agent/spool_file.c, agent/spool_dir.c", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("agent/inbox_file.c, agent/inbox_dir.c", tests, NULL, NULL);
 }

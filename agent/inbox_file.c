@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/spool_file.h"
+#include "agent/inbox_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,11 +12,11 @@
 #include "lib/fs.h"
 #include "lib/json.h"
 
-bool spool_name_valid(const char *name)
+bool inbox_name_valid(const char *name)
 {
-	size_t n = strlen(name), suffix = strlen(SPOOL_SUFFIX);
+	size_t n = strlen(name), suffix = strlen(INBOX_SUFFIX);
 
-	return n > suffix && n <= 128 && *name != '.' && strcmp(name + n - suffix, SPOOL_SUFFIX) == 0 &&
+	return n > suffix && n <= 128 && *name != '.' && strcmp(name + n - suffix, INBOX_SUFFIX) == 0 &&
 	       name[strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")] == '\0';
 }
 
@@ -28,13 +28,13 @@ static int check_stat(const struct stat *st, uid_t owner, struct error *err)
 		return error_set(err, -EBADMSG, "owned by uid %u; the add-on runs as uid %u", st->st_uid, owner);
 	if (st->st_nlink != 1)
 		return error_set(err, -EBADMSG, "has %lu names; it must have one", (unsigned long)st->st_nlink);
-	if (st->st_size > (off_t)SPOOL_FILE_BYTES)
-		return error_set(err, -EBADMSG, "%lld bytes; at most %u are taken", (long long)st->st_size, SPOOL_FILE_BYTES);
+	if (st->st_size > (off_t)INBOX_FILE_BYTES)
+		return error_set(err, -EBADMSG, "%lld bytes; at most %u are taken", (long long)st->st_size, INBOX_FILE_BYTES);
 	return 0;
 }
 
 /* What it is is looked at before it is opened, which can do something to a device, and again on what was opened. */
-static int read_all(int dirfd, const char *name, uid_t owner, struct spool_file *f, struct error *err)
+static int read_all(int dirfd, const char *name, uid_t owner, struct inbox_file *f, struct error *err)
 {
 	_cleanup_close_ int fd = -1;
 	struct stat st;
@@ -52,12 +52,12 @@ static int read_all(int dirfd, const char *name, uid_t owner, struct spool_file 
 		return error_set(err, -errno, "%s", strerror(errno));
 	r = check_stat(&st, owner, err);
 	if (r == 0)
-		r = fs_read_fd(fd, name, SPOOL_FILE_BYTES, &f->text, &f->size, err);
+		r = fs_read_fd(fd, name, INBOX_FILE_BYTES, &f->text, &f->size, err);
 	return r == -EFBIG ? -EBADMSG : r;
 }
 
 /* Length of the line at the offset without its newline; SIZE_MAX when there is no newline any more. */
-static size_t line_length(const struct spool_file *f)
+static size_t line_length(const struct inbox_file *f)
 {
 	const char *at = f->text + f->offset, *end = memchr(at, '\n', f->size - f->offset);
 
@@ -65,7 +65,7 @@ static size_t line_length(const struct spool_file *f)
 }
 
 /* The line becomes a text of its own, as the parser wants it. */
-static int parse_line(struct spool_file *f, size_t length, struct json_object **out, struct error *err)
+static int parse_line(struct inbox_file *f, size_t length, struct json_object **out, struct error *err)
 {
 	char where[32];
 	int r;
@@ -84,7 +84,7 @@ static int parse_line(struct spool_file *f, size_t length, struct json_object **
 	return 0;
 }
 
-static int check_lines(struct spool_file *f, struct error *err)
+static int check_lines(struct inbox_file *f, struct error *err)
 {
 	if (f->size == 0)
 		return error_set(err, -EBADMSG, "empty");
@@ -93,12 +93,12 @@ static int check_lines(struct spool_file *f, struct error *err)
 		size_t length = line_length(f);
 		int r;
 
-		if (f->line == SPOOL_FILE_LINES)
-			return error_set(err, -EBADMSG, "more than %u lines", SPOOL_FILE_LINES);
+		if (f->line == INBOX_FILE_LINES)
+			return error_set(err, -EBADMSG, "more than %u lines", INBOX_FILE_LINES);
 		if (length == SIZE_MAX)
 			return error_set(err, -EBADMSG, "line %u: cut off, no newline at its end", f->line + 1);
-		if (length > SPOOL_LINE_BYTES)
-			return error_set(err, -EBADMSG, "line %u: %zu bytes; at most %u are taken", f->line + 1, length, SPOOL_LINE_BYTES);
+		if (length > INBOX_LINE_BYTES)
+			return error_set(err, -EBADMSG, "line %u: %zu bytes; at most %u are taken", f->line + 1, length, INBOX_LINE_BYTES);
 		r = parse_line(f, length, &o, err);
 		if (r < 0)
 			return r;
@@ -110,20 +110,20 @@ static int check_lines(struct spool_file *f, struct error *err)
 	return 0;
 }
 
-int spool_file_open(int dirfd, const char *name, uid_t owner, struct spool_file *out, struct error *err)
+int inbox_file_open(int dirfd, const char *name, uid_t owner, struct inbox_file *out, struct error *err)
 {
-	struct spool_file f = { NULL, 0, 0, 0 };
+	struct inbox_file f = { NULL, 0, 0, 0 };
 	int r = read_all(dirfd, name, owner, &f, err);
 
 	if (r == 0)
 		r = check_lines(&f, err);
 	if (r < 0)
-		spool_file_close(&f);
+		inbox_file_close(&f);
 	*out = f;
 	return r;
 }
 
-int spool_file_next(struct spool_file *f, struct json_object **out)
+int inbox_file_next(struct inbox_file *f, struct json_object **out)
 {
 	size_t length;
 	int r;
@@ -140,8 +140,8 @@ int spool_file_next(struct spool_file *f, struct json_object **out)
 	return 1;
 }
 
-void spool_file_close(struct spool_file *f)
+void inbox_file_close(struct inbox_file *f)
 {
 	free(f->text);
-	*f = (struct spool_file){ NULL, 0, 0, 0 };
+	*f = (struct inbox_file){ NULL, 0, 0, 0 };
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/spool_dir.h"
+#include "agent/inbox_dir.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,9 +29,9 @@ static int open_own(int parent, const char *id, const char *name, struct error *
 	return steal_fd(&fd);
 }
 
-int spool_dir_open(int rootfd, const char *id, uid_t owner, struct spool_dir *out, struct error *err)
+int inbox_dir_open(int rootfd, const char *id, uid_t owner, struct inbox_dir *out, struct error *err)
 {
-	struct spool_dir d = { -1, -1, -1, -1, owner };
+	struct inbox_dir d = { -1, -1, -1, -1, owner };
 	struct stat st;
 	char path[160];
 	int r = 0;
@@ -52,12 +52,12 @@ int spool_dir_open(int rootfd, const char *id, uid_t owner, struct spool_dir *ou
 	if (r >= 0)
 		r = d.quarantine = open_own(d.fd, id, "quarantine", err);
 	if (r < 0)
-		spool_dir_close(&d);
+		inbox_dir_close(&d);
 	*out = d;
 	return r < 0 ? r : 0;
 }
 
-void spool_dir_close(struct spool_dir *d)
+void inbox_dir_close(struct inbox_dir *d)
 {
 	int *const fds[] = { &d->fd, &d->taken, &d->ingested, &d->quarantine };
 
@@ -71,7 +71,7 @@ void spool_dir_close(struct spool_dir *d)
 #define ENTRIES_MAX 4096 /* of one look; the rest comes with the next */
 
 struct entry {
-	char name[SPOOL_NAME_BYTES];
+	char name[INBOX_NAME_BYTES];
 	struct timespec changed;
 	off_t size;
 };
@@ -132,13 +132,13 @@ static int collect(int fd, struct entry **out, size_t *n)
 	return r;
 }
 
-int spool_dir_list(int fd, struct spool_names *out)
+int inbox_dir_list(int fd, struct inbox_names *out)
 {
 	_cleanup_free_ struct entry *v = NULL;
 	size_t n;
 	int r = collect(fd, &v, &n);
 
-	*out = (struct spool_names){ NULL, 0 };
+	*out = (struct inbox_names){ NULL, 0 };
 	if (r < 0 || n == 0)
 		return r;
 	qsort(v, n, sizeof(*v), by_name);
@@ -146,18 +146,18 @@ int spool_dir_list(int fd, struct spool_names *out)
 	if (!out->v)
 		return -ENOMEM;
 	for (; out->n < n; out->n++)
-		memcpy(out->v[out->n], v[out->n].name, SPOOL_NAME_BYTES);
+		memcpy(out->v[out->n], v[out->n].name, INBOX_NAME_BYTES);
 	return 0;
 }
 
-int spool_dir_move(int from, int to, const char *name, struct error *err)
+int inbox_dir_move(int from, int to, const char *name, struct error *err)
 {
 	if (renameat(from, name, to, name) < 0)
 		return error_set(err, -errno, "%s: cannot be moved: %s", name, strerror(errno));
 	return 0;
 }
 
-unsigned spool_dir_prune(int fd, unsigned files, uint64_t bytes)
+unsigned inbox_dir_prune(int fd, unsigned files, uint64_t bytes)
 {
 	_cleanup_free_ struct entry *v = NULL;
 	unsigned removed = 0;

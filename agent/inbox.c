@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/spool.h"
+#include "agent/inbox.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,36 +24,36 @@ static uint64_t now_us(void)
 	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
-static void forget_file(struct spool *s)
+static void forget_file(struct inbox *s)
 {
-	spool_file_close(&s->file);
+	inbox_file_close(&s->file);
 	s->name[0] = '\0';
 	s->resumed = 0;
 }
 
-static void forget_names(struct spool *s)
+static void forget_names(struct inbox *s)
 {
 	free(s->names.v);
-	s->names = (struct spool_names){ NULL, 0 };
+	s->names = (struct inbox_names){ NULL, 0 };
 	s->next = 0;
 }
 
-static void set_aside(struct spool *s, const char *name, const char *why)
+static void set_aside(struct inbox *s, const char *name, const char *why)
 {
 	char text[512];
 	struct error err;
 
 	snprintf(text, sizeof(text), "%.128s: set aside: %.300s", name, why);
-	if (spool_dir_move(s->dir.taken, s->dir.quarantine, name, &err) < 0)
+	if (inbox_dir_move(s->dir.taken, s->dir.quarantine, name, &err) < 0)
 		snprintf(text, sizeof(text), "%s", err.text);
 	else
 		s->quarantined++;
 	addon_complain(&s->error, text);
-	(void)spool_dir_prune(s->dir.quarantine, SPOOL_QUARANTINE_FILES, SPOOL_QUARANTINE_BYTES);
+	(void)inbox_dir_prune(s->dir.quarantine, INBOX_QUARANTINE_FILES, INBOX_QUARANTINE_BYTES);
 }
 
 /* 1: there is a file whose lines are to be handed over; 0: nothing more is there. */
-static int take_next(struct spool *s)
+static int take_next(struct inbox *s)
 {
 	struct error err;
 	const char *name;
@@ -61,19 +61,19 @@ static int take_next(struct spool *s)
 
 	if (s->next == s->names.n) { /* first what was taken and not finished, by this agent or the one before */
 		forget_names(s);
-		r = spool_dir_list(s->dir.taken, &s->names);
+		r = inbox_dir_list(s->dir.taken, &s->names);
 		s->claimed = r == 0 && s->names.n > 0;
 		if (r == 0 && !s->claimed)
-			r = spool_dir_list(s->dir.fd, &s->names);
+			r = inbox_dir_list(s->dir.fd, &s->names);
 		s->waiting = s->names.n;
 		if (r < 0 || s->names.n == 0)
 			return r;
 	}
 	name = s->names.v[s->next++];
-	r = s->claimed ? 0 : spool_dir_move(s->dir.fd, s->dir.taken, name, &err);
+	r = s->claimed ? 0 : inbox_dir_move(s->dir.fd, s->dir.taken, name, &err);
 	if (r == 0)
-		r = spool_name_valid(name) ? spool_file_open(s->dir.taken, name, s->dir.owner, &s->file, &err) :
-					     error_set(&err, -EBADMSG, "the name is none of NAME" SPOOL_SUFFIX);
+		r = inbox_name_valid(name) ? inbox_file_open(s->dir.taken, name, s->dir.owner, &s->file, &err) :
+					     error_set(&err, -EBADMSG, "the name is none of NAME" INBOX_SUFFIX);
 	if (r == -ENOENT) /* the add-on took it back */
 		return 1;
 	if (r == -EBADMSG) {
@@ -88,7 +88,7 @@ static int take_next(struct spool *s)
 	return 1;
 }
 
-static int hand_over(struct spool *s, struct json_object *record)
+static int hand_over(struct inbox *s, struct json_object *record)
 {
 	_cleanup_json_ struct json_object *o = json_object_new_object();
 
@@ -103,7 +103,7 @@ static int hand_over(struct spool *s, struct json_object *record)
 }
 
 /* Some lines more: 1 when there may be others, 0 at the end of the file, negative when no sink took them: they are still to come. */
-static int advance(struct spool *s)
+static int advance(struct inbox *s)
 {
 	struct sink *sink = &s->addon->agent->sink;
 	uint64_t dropped = sink->dropped;
@@ -113,7 +113,7 @@ static int advance(struct spool *s)
 	while (n < TURN_LINES && r == 0) {
 		_cleanup_json_ struct json_object *record = NULL;
 
-		more = spool_file_next(&s->file, &record);
+		more = inbox_file_next(&s->file, &record);
 		if (more <= 0)
 			break;
 		if (s->file.line <= s->resumed)
@@ -132,9 +132,9 @@ static int advance(struct spool *s)
 }
 
 /* What no sink takes waits; not without a limit. */
-static void limit_waiting(struct spool *s)
+static void limit_waiting(struct inbox *s)
 {
-	unsigned n = spool_dir_prune(s->dir.fd, SPOOL_WAITING_FILES, SPOOL_WAITING_BYTES);
+	unsigned n = inbox_dir_prune(s->dir.fd, INBOX_WAITING_FILES, INBOX_WAITING_BYTES);
 	char text[24];
 
 	if (n == 0)
@@ -145,7 +145,7 @@ static void limit_waiting(struct spool *s)
 	log_event(LOG_LEVEL_ERROR, "too much waits in the spool: the oldest files were deleted", "addon", s->addon->id, "files", text, NULL);
 }
 
-static void wait_for_sink(struct spool *s)
+static void wait_for_sink(struct inbox *s)
 {
 	s->file.offset = 0; /* from the first line that no sink has */
 	s->file.line = 0;
@@ -155,10 +155,10 @@ static void wait_for_sink(struct spool *s)
 	sd_event_source_set_enabled(s->retry, SD_EVENT_ONESHOT);
 }
 
-static int finish(struct spool *s)
+static int finish(struct inbox *s)
 {
 	struct error err;
-	int r = spool_dir_move(s->dir.taken, s->dir.ingested, s->name, &err);
+	int r = inbox_dir_move(s->dir.taken, s->dir.ingested, s->name, &err);
 
 	if (r < 0) {
 		addon_complain(&s->error, err.text);
@@ -170,12 +170,12 @@ static int finish(struct spool *s)
 	backoff_reset(&s->backoff);
 	s->error[0] = '\0';
 	forget_file(s);
-	(void)spool_dir_prune(s->dir.ingested, SPOOL_INGESTED_FILES, UINT64_MAX);
+	(void)inbox_dir_prune(s->dir.ingested, INBOX_INGESTED_FILES, UINT64_MAX);
 	return 1;
 }
 
 /* One step: 1 when there is more to do, 0 when all is done, negative when it has to be tried again later. */
-static int step(struct spool *s)
+static int step(struct inbox *s)
 {
 	int r;
 
@@ -187,7 +187,7 @@ static int step(struct spool *s)
 
 static int on_work(sd_event_source *source, void *userdata)
 {
-	struct spool *s = userdata;
+	struct inbox *s = userdata;
 	int r = step(s);
 
 	if (r == -EAGAIN || r == -ENOMEM)
@@ -201,7 +201,7 @@ static int on_work(sd_event_source *source, void *userdata)
 	return 0;
 }
 
-static void work(struct spool *s)
+static void work(struct inbox *s)
 {
 	sd_event_source_set_enabled(s->work, SD_EVENT_ON);
 }
@@ -216,7 +216,7 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *userdata)
 
 static int on_inotify(sd_event_source *source, const struct inotify_event *e, void *userdata)
 {
-	struct spool *s = userdata;
+	struct inbox *s = userdata;
 	int on = SD_EVENT_OFF;
 
 	(void)source;
@@ -226,7 +226,7 @@ static int on_inotify(sd_event_source *source, const struct inotify_event *e, vo
 	return 0;
 }
 
-static void shut(struct spool *s)
+static void shut(struct inbox *s)
 {
 	s->watch = sd_event_source_disable_unref(s->watch);
 	s->work = sd_event_source_disable_unref(s->work);
@@ -234,12 +234,12 @@ static void shut(struct spool *s)
 	forget_file(s);
 	forget_names(s);
 	if (s->open)
-		spool_dir_close(&s->dir);
+		inbox_dir_close(&s->dir);
 	s->open = false;
 	s->waiting = 0;
 }
 
-static int watch(struct spool *s)
+static int watch(struct inbox *s)
 {
 	sd_event *event = s->addon->agent->event;
 	char path[64];
@@ -254,7 +254,7 @@ static int watch(struct spool *s)
 	return 0;
 }
 
-static int start(struct spool *s, const char *user)
+static int start(struct inbox *s, const char *user)
 {
 	struct addon *d = s->addon;
 	struct error err;
@@ -264,7 +264,7 @@ static int start(struct spool *s, const char *user)
 	if (fs_lookup_user(d->agent->root, user, &owner, NULL) < 0)
 		r = error_set(&err, -ENOENT, "run_as: there is no user %s", user);
 	else
-		r = spool_dir_open(d->agent->rootfd, d->id, owner, &s->dir, &err);
+		r = inbox_dir_open(d->agent->rootfd, d->id, owner, &s->dir, &err);
 	if (r < 0) {
 		addon_complain(&s->error, err.text);
 		return r;
@@ -278,7 +278,7 @@ static int start(struct spool *s, const char *user)
 }
 
 /* Whether the directory that is open is still the one that has the name. */
-static bool is_there(const struct spool *s)
+static bool is_there(const struct inbox *s)
 {
 	char path[160];
 	struct stat a, b;
@@ -288,9 +288,9 @@ static bool is_there(const struct spool *s)
 	       a.st_ino == b.st_ino && a.st_dev == b.st_dev;
 }
 
-void spool_follow(struct addon *d, bool wanted)
+void inbox_follow(struct addon *d, bool wanted)
 {
-	struct spool *s = &d->spool;
+	struct inbox *s = &d->inbox;
 	int on = SD_EVENT_OFF;
 
 	s->addon = d;
@@ -310,7 +310,7 @@ void spool_follow(struct addon *d, bool wanted)
 		work(s);
 }
 
-struct json_object *spool_status(const struct spool *s)
+struct json_object *inbox_status(const struct inbox *s)
 {
 	struct json_object *o = json_object_new_object();
 
@@ -323,7 +323,7 @@ struct json_object *spool_status(const struct spool *s)
 	return o;
 }
 
-void spool_free(struct spool *s)
+void inbox_free(struct inbox *s)
 {
 	shut(s);
 }

@@ -6,21 +6,21 @@
 #include <systemd/sd-event.h>
 
 #include "agent/backoff.h"
-#include "agent/spool_dir.h"
-#include "agent/spool_file.h"
+#include "agent/inbox_dir.h"
+#include "agent/inbox_file.h"
 
 struct addon;
 
-struct spool {
+struct inbox {
 	struct addon *addon;
 	bool open;
-	struct spool_dir dir;
+	struct inbox_dir dir;
 	sd_event_source *watch, *work, *retry;
-	struct spool_names names;  /* still to be taken */
+	struct inbox_names names;  /* still to be taken */
 	size_t next;
 	bool claimed;              /* they were taken before */
-	struct spool_file file;    /* that is being handed over */
-	char name[SPOOL_NAME_BYTES];
+	struct inbox_file file;    /* that is being handed over */
+	char name[INBOX_NAME_BYTES];
 	unsigned resumed;          /* lines of it that a sink has; a sink that is down gets none twice */
 	struct backoff backoff;
 	uint64_t files, records, quarantined, deleted;
@@ -29,9 +29,9 @@ struct spool {
 };
 
 /* Opens and watches it, or looks whether there is more; `wanted` false: closes it. Counters stay. */
-void spool_follow(struct addon *d, bool wanted);
+void inbox_follow(struct addon *d, bool wanted);
 
 /* The status object, docs/addon.md; the caller owns it. */
-struct json_object *spool_status(const struct spool *s);
+struct json_object *inbox_status(const struct inbox *s);
 
-void spool_free(struct spool *s);
+void inbox_free(struct inbox *s);

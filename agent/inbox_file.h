@@ -9,27 +9,27 @@
 
 #include "lib/error.h"
 
-#define SPOOL_FILE_BYTES (1024u * 1024)
-#define SPOOL_FILE_LINES 10000u
-#define SPOOL_LINE_BYTES (16u * 1024)
-#define SPOOL_SUFFIX     ".jsonl"
+#define INBOX_FILE_BYTES (1024u * 1024)
+#define INBOX_FILE_LINES 10000u
+#define INBOX_LINE_BYTES (16u * 1024)
+#define INBOX_SUFFIX     ".jsonl"
 
-struct spool_file {
+struct inbox_file {
 	char *text;   /* owned; NULL: no file */
 	size_t size, offset;
 	unsigned line; /* number of the line before offset */
 };
 
 /* "NAME.jsonl" of A-Za-z0-9._- that does not begin with a dot, at most 128 bytes. */
-bool spool_name_valid(const char *name);
+bool inbox_name_valid(const char *name);
 
 /* Reads the file `name` of an open directory into memory and checks all of it: a regular file of `owner` with one name, at most
- * SPOOL_FILE_BYTES; each line a JSON object of at most SPOOL_LINE_BYTES, the last one ended by a newline, too. No link is
+ * INBOX_FILE_BYTES; each line a JSON object of at most INBOX_LINE_BYTES, the last one ended by a newline, too. No link is
  * followed, and nothing that is no regular file is opened. -EBADMSG with `err` naming what is wrong, for a file that will never
  * be right; another negative errno for one that cannot be read now. */
-int spool_file_open(int dirfd, const char *name, uid_t owner, struct spool_file *out, struct error *err);
+int inbox_file_open(int dirfd, const char *name, uid_t owner, struct inbox_file *out, struct error *err);
 
 /* The next line: 1 and the object, which the caller owns; 0 at the end; negative without memory. */
-int spool_file_next(struct spool_file *f, struct json_object **out);
+int inbox_file_next(struct inbox_file *f, struct json_object **out);
 
-void spool_file_close(struct spool_file *f);
+void inbox_file_close(struct inbox_file *f);
