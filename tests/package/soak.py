@@ -142,6 +142,7 @@ while not settled() and time.monotonic() < deadline:
 half = len(memory) // 4
 before, after = max(memory[half:2 * half]), max(memory[-half:])
 print(f"{MINUTES} simulated minutes in {time.monotonic() - start:.0f} s:", ", ".join(f"{n} {what}" for what, n in done.items()))
+print("RssAnon every ten minutes:", *memory)
 print(f"RssAnon of the agent: {before} kB at most in the second quarter, {after} kB in the last: {100 * (after - before) / before:+.2f} %")
 wrong = [f"{a}: {status(a)['state']} {status(a)['drift']}" for a in ADDONS if status(a)["state"] != "active" or status(a)["drift"]]
 missing = set(range(done["records"])) - seen()
