@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <malloc.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
@@ -15,8 +14,7 @@
 #include "lib/log.h"
 #include "lib/paths.h"
 
-#define LARGE_BYTES (64u * 1024)
-#define TURN_LINES  256 /* between two looks at everything else */
+#define TURN_LINES 256 /* between two looks at everything else */
 
 static uint64_t now_us(void)
 {
@@ -87,7 +85,6 @@ static int take_next(struct inbox *s)
 		return r;
 	}
 	snprintf(s->name, sizeof(s->name), "%s", name);
-	s->large = s->large || s->file.size > LARGE_BYTES;
 	return 1;
 }
 
@@ -188,14 +185,6 @@ static int step(struct inbox *s)
 	return r != 0 ? r : finish(s);
 }
 
-/* A file of a megabyte now and then must not be what the agent weighs from then on. */
-static void give_memory_back(void)
-{
-#ifdef __GLIBC__
-	(void)malloc_trim(0);
-#endif
-}
-
 static int on_work(sd_event_source *source, void *userdata)
 {
 	struct inbox *s = userdata;
@@ -208,10 +197,6 @@ static int on_work(sd_event_source *source, void *userdata)
 	sd_event_source_set_enabled(source, SD_EVENT_OFF);
 	if (r < 0 && r != -EAGAIN && r != -ENOMEM)
 		forget_file(s);
-	if (s->large && !*s->name) {
-		s->large = false;
-		give_memory_back();
-	}
 	status_write(s->addon);
 	return 0;
 }

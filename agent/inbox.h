@@ -18,7 +18,6 @@ struct inbox {
 	sd_event_source *watch, *work, *retry;
 	struct inbox_names names;  /* still to be taken */
 	size_t next;
-	bool large;                /* a large file was among them */
 	bool claimed;              /* they were taken before */
 	struct inbox_file file;    /* that is being handed over */
 	char name[INBOX_NAME_BYTES];

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/inotify.h>
@@ -98,6 +99,14 @@ static void connect_bus(struct agent *a)
 	a->bus = bus;
 }
 
+/* A burst, such as a spool of many files, must not be what the agent weighs from then on. */
+static void give_memory_back(void)
+{
+#ifdef __GLIBC__
+	(void)malloc_trim(0);
+#endif
+}
+
 static int on_scan(sd_event_source *s, uint64_t usec, void *userdata)
 {
 	struct agent *a = userdata;
@@ -123,6 +132,7 @@ static int on_scan(sd_event_source *s, uint64_t usec, void *userdata)
 			scan_soon();
 		active += d->verdict.state == STATE_ACTIVE;
 	}
+	give_memory_back();
 	sd_notifyf(0, "STATUS=%u of %u add-ons active", active, total);
 	return 0;
 }
