@@ -16,8 +16,8 @@
 #include "lib/protojson.h"
 #include "lib/schema.h"
 
-#define GRACE_US     5000000u
-#define RECONCILE_US 60000000u
+#define GRACE_US 5000000u
+#define RETRY_US 5000000u /* the first attempt again; sooner when the interval is short */
 
 static uint64_t now_us(void)
 {
@@ -50,8 +50,7 @@ struct addon *addon_get(struct agent *a, const char *id, bool make)
 		return NULL;
 	d->agent = a;
 	snprintf(d->id, sizeof(d->id), "%s", id);
-	snprintf(d->unit, sizeof(d->unit), SR_UNIT_PREFIX "%s.service", id);
-	d->backoff = (struct backoff){ .min_us = 5000000, .max_us = RECONCILE_US };
+	d->backoff = (struct backoff){ .min_us = a->interval_us / 12 < RETRY_US ? a->interval_us / 12 : RETRY_US, .max_us = a->interval_us };
 	d->ipc.fd = -1;
 	d->ipc.last_ping_ms = -1;
 	d->changed_at = time(NULL);
@@ -253,10 +252,8 @@ void addon_refresh(struct addon *d)
 	else if (!d->config)
 		fall_back(d, schema);
 	d->loaded = true;
-	if (!d->toggle) {
-		units_watch(d);
-		units_refresh(d);
-	}
+	if (!d->toggle)
+		units_follow(d);
 	addon_settle(d);
 }
 
@@ -271,13 +268,13 @@ void addon_done(struct addon *d, enum updater_result result, const char *why)
 		addon_complain(&d->call_error, "");
 		if (!staging)
 			backoff_reset(&d->backoff);
-		d->blocked_until_us = now_us() + (staging ? 0 : 5000000); /* the unit's own news comes first */
+		d->blocked_until_us = now_us() + (staging ? 0 : d->backoff.min_us); /* the unit's own news comes first */
 	} else {
 		addon_complain(&d->call_error, why);
 		d->fetched_sha256[0] = '\0'; /* what was refused may have been replaced where it came from */
 		/* What was refused may be repaired by hand: asked again once in a reconcile interval. */
-		d->blocked_until_us = now_us() + (result == UPDATER_BUSY    ? 1000000 :
-						  result == UPDATER_REFUSED ? RECONCILE_US :
+		d->blocked_until_us = now_us() + (result == UPDATER_BUSY    ? d->backoff.min_us / 5 :
+						  result == UPDATER_REFUSED ? d->agent->interval_us :
 									      backoff_next(&d->backoff));
 	}
 	addon_refresh(d);
@@ -292,7 +289,7 @@ static void take_reason(struct addon *d, const char *error_name)
 	d->refused_key = false;
 	if (!reason || updater_classify(error_name) != UPDATER_REFUSED)
 		return;
-	for (enum unsupported u = UNSUPPORTED_ARCH; u < UNSUPPORTED_OTHER; u++)
+	for (enum unsupported u = UNSUPPORTED_ARCH; u <= UNSUPPORTED_OTHER; u++)
 		if (strcmp(reason + 1, unsupported_name(u)) == 0)
 			d->refused_unsupported = u;
 	d->refused_key = strcmp(reason + 1, drift_name(DRIFT_KEY_REVOKED)) == 0;
@@ -362,6 +359,7 @@ static void act(struct addon *d)
 		return;
 	}
 	d->facts.call_pending = true;
+	d->facts.was_up = verdict_up(&d->facts);
 	if (action == ACTION_ACTIVATE || action == ACTION_DEACTIVATE)
 		d->facts.explicit_request = false;
 }
@@ -395,6 +393,7 @@ void addon_settle(struct addon *d)
 	struct addon_facts *f = &d->facts;
 	struct verdict before = d->verdict;
 	struct caps_process caps;
+	char drift[512];
 
 	if (d->refused_unsupported != SUPPORTED && f->enabled)
 		f->unsupported = d->refused_unsupported;
@@ -408,7 +407,7 @@ void addon_settle(struct addon *d)
 		d->unit_since_us = 0;
 	else if (!d->unit_since_us)
 		d->unit_since_us = now_us();
-	f->connect_grace = d->ipc.reconnects == 0 && now_us() < d->unit_since_us + GRACE_US;
+	f->connect_grace = (d->ipc.reconnects == 0 || f->call_pending) && now_us() < d->unit_since_us + GRACE_US;
 	if (f->connect_grace && f->has_socket && !f->connected && f->enabled)
 		wake_at(d, d->unit_since_us + GRACE_US);
 	if (f->unit.main_pid && f->unit.known && f->installed && f->enabled &&
@@ -419,9 +418,11 @@ void addon_settle(struct addon *d)
 	d->verdict = verdict_of(f);
 	if (before.state != d->verdict.state || before.drift != d->verdict.drift) {
 		d->changed_at = time(NULL);
-		log_event(LOG_LEVEL_INFO, "state changed", "addon", d->id, "state", state_name(d->verdict.state), NULL);
+		log_event(LOG_LEVEL_INFO, "state changed", "addon", d->id, "state", state_name(d->verdict.state), "drift",
+			  drift_list(d->verdict.drift, drift, sizeof(drift)), NULL);
 	}
 	status_write(d);
+	inbox_follow(d, verdict_ingests(f));
 	if (d->ipc_ready && d->ipc.wanted != verdict_attach(f))
 		ipc_want(&d->ipc, verdict_attach(f));
 }
@@ -431,12 +432,13 @@ void addon_free(struct addon *d)
 	if (d->ipc_ready)
 		ipc_free(&d->ipc);
 	sd_bus_slot_unref(d->call_slot);
-	sd_bus_slot_unref(d->match_slot);
-	sd_bus_slot_unref(d->unit_slot);
-	sd_bus_slot_unref(d->service_slot);
+	units_release(d);
+	free(d->unit.path);
+	free(d->run.path);
+	inbox_free(&d->inbox);
 	sd_event_source_unref(d->timer);
-	for (int i = 0; i < 2; i++)
-		sd_event_source_unref(d->watches[i]);
+	for (int i = 0; i < 3; i++)
+		watch_end(&d->watches[i]);
 	delivery_cancel(d);
 	manifest_free(&d->manifest);
 	free(d->artifact_url);
@@ -444,7 +446,6 @@ void addon_free(struct addon *d)
 	free(d->signature_url);
 	json_object_put(d->config);
 	json_object_put(d->toggled);
-	free(d->unit_path);
 	free(d->written);
 	free(d);
 }

@@ -4,27 +4,41 @@
 
 #include "agent/agent.h"
 #include "agent/ipc.h"
+#include "agent/inbox.h"
 #include "agent/toggle.h"
 #include "agent/updater.h"
 #include "agent/verdict.h"
+#include "agent/watch.h"
 #include "lib/assignment.h"
+#include "lib/mark.h"
+
+/* A unit that systemd is asked about. No name: there is none. */
+struct unit {
+	struct addon *addon;
+	struct unit_facts *facts;
+	char name[96], *path;
+	sd_bus_slot *match_slot, *unit_slot, *type_slot;
+};
 
 struct addon {
 	struct addon *next;
 	struct agent *agent;
-	char id[65], unit[96], *unit_path;
+	char id[65];
+	struct unit unit, run;       /* the one that is wanted: a service or a timer; the service that the timer starts */
 	struct addon_facts facts;
 	struct manifest manifest;
 	const struct toggle *toggle; /* what the agent itself switches; NULL: a program of its own */
 	struct json_object *toggled; /* the config that it is on with; owned; NULL: off */
 	struct json_object *config;  /* in force; owned */
 	char mark[ASSIGNMENT_MARK_BYTES]; /* of the assignment that was taken in last */
-	char payload_dir[512], grant_mode[24], want_delivery[24];
+	char payload_dir[512], active_dir[512], grant_mode[24], want_delivery[24];
 	const char *source;          /* of the assignment: "local" or "pushed" */
 	bool overridden;             /* a pushed one, too, that says something else */
 	char *artifact_url, *artifact_sha256, *signature_url; /* of a bundle that is wanted */
 	char fetched_sha256[65];     /* of the bundle that is in SR_BUNDLES */
 	char active_sha256[65];      /* of the binary, by the updater's record */
+	char active_mark[BINARY_MARK_BYTES]; /* the same for a binary that the agent may not read */
+	char modified[512], modified_unit[512]; /* in which way the binary, a unit is another */
 	struct digest {
 		struct stat st;
 		char sha256[65];
@@ -33,13 +47,14 @@ struct addon {
 	bool refused_key;
 	enum action action;          /* that runs or ran last */
 	struct fetch *fetch;         /* delivery.c */
-	sd_event_source *watches[2]; /* of the payload and of the updater's record */
+	struct watch watches[3];     /* of the payload, of the active one, and of the updater's record */
 	char assignment_error[512], payload_error[512], call_error[512], approval_error[512];
 	bool seen, loaded, refused, ipc_ready, config_refused;
 	struct ipc ipc;
+	struct inbox inbox;
 	struct backoff backoff;
 	uint64_t blocked_until_us, unit_since_us;
-	sd_bus_slot *call_slot, *match_slot, *unit_slot, *service_slot;
+	sd_bus_slot *call_slot;
 	sd_event_source *timer;
 	struct verdict verdict;
 	int64_t changed_at;
@@ -80,9 +95,11 @@ void delivery_cancel(struct addon *d);
 /* Removes what was fetched: nobody wants it any more. While it is assigned it stays, to repair a staged version with. */
 void delivery_forget(struct addon *d);
 
-/* units.c: asks systemd about the unit; addon_settle when it answers. Signals keep it up to date. */
-void units_watch(struct addon *d);
-void units_refresh(struct addon *d);
+/* units.c: asks systemd about the units that the manifest has; addon_settle when it answers. Signals keep it up to date. */
+void units_follow(struct addon *d);
+
+/* The bus is gone, or the add-on. */
+void units_release(struct addon *d);
 
 /* status.c: writes SR_STATUS/<id>.json when it has changed. */
 void status_write(struct addon *d);

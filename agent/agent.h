@@ -16,6 +16,7 @@ struct metrics;
 struct agent {
 	sd_event *event;
 	sd_bus *bus;          /* NULL: no system bus now */
+	uint64_t interval_us; /* between two looks at everything */
 	int rootfd;
 	const char *root;
 	struct agent_config config;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/inotify.h>
@@ -11,18 +12,26 @@
 
 #include "agent/addon.h"
 #include "agent/metrics.h"
+#include "agent/watch.h"
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/paths.h"
 
-#define SCAN_EVERY_US 60000000u
+#define INTERVAL_MS   60000
+#define INTERVAL_ENV  "SERVICERADAR_RECONCILE_MS" /* serviceradar-agent(8) */
 #define DEBOUNCE_US   50000u
 
+#define SYSTEMD         "org.freedesktop.systemd1"
+#define SYSTEMD_PATH    "/org/freedesktop/systemd1"
+#define SYSTEMD_MANAGER SYSTEMD ".Manager"
+
 /* Where a change matters at once. */
-static const char *const watched[] = { SR_CONFIG_DIR, SR_ASSIGNMENTS, SR_PUSHED, SR_PACKAGED_ADDONS, SR_ADDONS, SR_KEYS_OPERATOR, SR_UNITS_RENDERED };
+static const char *const watched[] = { SR_CONFIG_DIR, SR_ASSIGNMENTS, SR_PUSHED, SR_PACKAGED_ADDONS, SR_ADDONS, SR_KEYS_OPERATOR,
+					SR_KEYS_VENDOR, SR_UNITS_RENDERED, SR_UNITS_PACKAGED, "/run/systemd/system" };
 #define N_WATCHED (sizeof(watched) / sizeof(watched[0]))
 
-static sd_event_source *scan_timer, *watches[N_WATCHED];
+static sd_event_source *scan_timer;
+static struct watch watches[N_WATCHED];
 
 static uint64_t now_us(void)
 {
@@ -32,33 +41,39 @@ static uint64_t now_us(void)
 	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
+/* Soon, and once for all that comes together. */
+static void scan_soon(void)
+{
+	(void)sd_event_source_set_time(scan_timer, now_us() + DEBOUNCE_US);
+}
+
 static int on_inotify(sd_event_source *s, const struct inotify_event *e, void *userdata)
 {
 	(void)s;
 	(void)e;
 	(void)userdata;
-	sd_event_source_set_time(scan_timer, now_us() + DEBOUNCE_US);
+	scan_soon();
 	return 0;
 }
 
-/* Watches a directory, or the nearest one above it that exists. */
-static void watch(struct agent *a, const char *path, sd_event_source **source)
+/* Units were enabled, disabled, masked, or read again: no signal of a unit itself says so. */
+static int on_units_changed(sd_bus_message *m, void *userdata, sd_bus_error *e)
 {
-	_cleanup_free_ char *at = strdup(path);
-	char name[64];
-	int fd = -1;
+	(void)m;
+	(void)userdata;
+	(void)e;
+	scan_soon();
+	return 0;
+}
 
-	*source = sd_event_source_unref(*source);
-	while (at && *at && (fd = fs_open_dir(a->rootfd, at, false, NULL)) < 0)
-		*strrchr(at, '/') = '\0';
-	if (fd < 0)
-		return;
-	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
-	if (sd_event_add_inotify(a->event, source, name,
-				 IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_CLOSE_WRITE | IN_DELETE | IN_ATTRIB |
-					 IN_DELETE_SELF | IN_MOVE_SELF, on_inotify, a) < 0)
-		log_warning("%s: cannot be watched; it is read once a minute", path);
-	close(fd);
+static void watch_manager(sd_bus *bus)
+{
+	static const char *const signals[] = { "UnitFilesChanged", "Reloading" };
+
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		if (sd_bus_match_signal_async(bus, NULL, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER, signals[i], on_units_changed, NULL, NULL) < 0)
+			log_warning("systemd's signal %s cannot be had; units are looked at once a minute", signals[i]);
+	sd_bus_call_method_async(bus, NULL, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER, "Subscribe", NULL, NULL, NULL);
 }
 
 static void connect_bus(struct agent *a)
@@ -69,9 +84,7 @@ static void connect_bus(struct agent *a)
 		return;
 	for (struct addon *d = a->addons; a->bus && d; d = d->next) {
 		d->call_slot = sd_bus_slot_unref(d->call_slot);
-		d->match_slot = sd_bus_slot_unref(d->match_slot);
-		d->unit_slot = sd_bus_slot_unref(d->unit_slot);
-		d->service_slot = sd_bus_slot_unref(d->service_slot);
+		units_release(d);
 		d->facts.call_pending = false;
 	}
 	a->bus = sd_bus_flush_close_unref(a->bus);
@@ -82,9 +95,16 @@ static void connect_bus(struct agent *a)
 		log_warning("no system bus: add-ons can neither be started nor stopped");
 		return;
 	}
-	sd_bus_call_method_async(bus, NULL, "org.freedesktop.systemd1", "/org/freedesktop/systemd1",
-				 "org.freedesktop.systemd1.Manager", "Subscribe", NULL, NULL, NULL);
+	watch_manager(bus);
 	a->bus = bus;
+}
+
+/* A burst, such as a spool of many files, must not be what the agent weighs from then on. */
+static void give_memory_back(void)
+{
+#ifdef __GLIBC__
+	(void)malloc_trim(0);
+#endif
 }
 
 static int on_scan(sd_event_source *s, uint64_t usec, void *userdata)
@@ -93,23 +113,42 @@ static int on_scan(sd_event_source *s, uint64_t usec, void *userdata)
 	unsigned active = 0, total = 0;
 
 	(void)usec;
-	sd_event_source_set_time(s, now_us() + SCAN_EVERY_US);
+	sd_event_source_set_time(s, now_us() + a->interval_us);
 	sd_event_source_set_enabled(s, SD_EVENT_ON);
 	connect_bus(a);
 	for (size_t i = 0; i < N_WATCHED; i++)
-		watch(a, watched[i], &watches[i]);
+		(void)watch_dir(&watches[i], a->event, a->rootfd, watched[i], on_inotify);
 	agent_scan(a);
 	for (struct addon *d = a->addons; d; d = d->next, total++) {
 		char record[160];
+		int fresh;
 
 		/* A binary replaced or without its capabilities; what the updater writes when it has been called by others. */
 		snprintf(record, sizeof(record), SR_ADDONS "/%s", d->id);
-		watch(a, d->payload_dir, &d->watches[0]);
-		watch(a, record, &d->watches[1]);
+		fresh = watch_dir(&d->watches[0], a->event, a->rootfd, d->payload_dir, on_inotify);
+		fresh += watch_dir(&d->watches[1], a->event, a->rootfd, d->active_dir, on_inotify);
+		fresh += watch_dir(&d->watches[2], a->event, a->rootfd, record, on_inotify);
+		if (fresh) /* it was read before it was watched */
+			scan_soon();
 		active += d->verdict.state == STATE_ACTIVE;
 	}
+	give_memory_back();
 	sd_notifyf(0, "STATUS=%u of %u add-ons active", active, total);
 	return 0;
+}
+
+/* How often everything is looked at, for tests that have no minutes; no setting for a host. */
+static uint64_t interval_us(void)
+{
+	const char *s = getenv(INTERVAL_ENV);
+	char *end = NULL;
+	unsigned long ms = s ? strtoul(s, &end, 10) : INTERVAL_MS;
+
+	if (s && (!*s || *end || ms < 100 || ms > 86400000)) {
+		log_warning(INTERVAL_ENV "=%s: not a number of milliseconds from 100 to 86400000", s);
+		ms = INTERVAL_MS;
+	}
+	return (uint64_t)ms * 1000;
 }
 
 static int run(struct agent *a)
@@ -124,7 +163,7 @@ static int run(struct agent *a)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	if (sd_event_default(&a->event) < 0 || sd_event_add_signal(a->event, NULL, SIGTERM, NULL, NULL) < 0 ||
 	    sd_event_add_signal(a->event, NULL, SIGINT, NULL, NULL) < 0 ||
-	    sd_event_add_time(a->event, &scan_timer, CLOCK_MONOTONIC, now_us() + SCAN_EVERY_US, 100000, on_scan, a) < 0) {
+	    sd_event_add_time(a->event, &scan_timer, CLOCK_MONOTONIC, now_us() + a->interval_us, 100000, on_scan, a) < 0) {
 		log_error("cannot set up the event loop");
 		return 3;
 	}
@@ -151,7 +190,7 @@ static int run(struct agent *a)
 	flows_free(a->flows);
 	sd_event_source_unref(scan_timer);
 	for (size_t i = 0; i < N_WATCHED; i++)
-		sd_event_source_unref(watches[i]);
+		watch_end(&watches[i]);
 	agent_config_free(&a->config);
 	sd_bus_flush_close_unref(a->bus);
 	sd_event_unref(a->event);
@@ -213,6 +252,7 @@ int main(int argc, char **argv)
 		log_error("%s", err.text);
 		return 1;
 	}
+	a.interval_us = interval_us();
 	a.sink_kind = kind;
 	sink_init(&a.sink, kind, a.rootfd, SR_EVENTS_FILE);
 	return run(&a);

@@ -27,7 +27,7 @@ static void read_record(struct addon *d, char label[80])
 	char path[160];
 
 	d->facts.activated = false;
-	d->grant_mode[0] = d->active_sha256[0] = label[0] = d->facts.version[0] = '\0';
+	d->active_dir[0] = d->active_mark[0] = d->grant_mode[0] = d->active_sha256[0] = label[0] = d->facts.version[0] = '\0';
 	snprintf(path, sizeof(path), SR_ADDONS "/%s/state.json", d->id);
 	if (json_read_file(d->agent->rootfd, path + 1, &o, NULL) < 0)
 		return;
@@ -37,6 +37,7 @@ static void read_record(struct addon *d, char label[80])
 		return;
 	snprintf(label, 80, "%s", text_of(o, "active"));
 	snprintf(d->active_sha256, sizeof(d->active_sha256), "%s", text_of(o, "binary_sha256"));
+	snprintf(d->active_mark, sizeof(d->active_mark), "%s", text_of(o, "binary_mark"));
 	snprintf(d->facts.version, sizeof(d->facts.version), "%s", text_of(o, "active_version"));
 }
 
@@ -135,12 +136,28 @@ static void ask_catalog(struct addon *d)
 	addon_complain(&d->approval_error, r < 0 ? err.text : "");
 }
 
+static bool is_masked(const struct addon *d, const char *suffix)
+{
+	static const char *const dirs[] = { SR_UNITS_RENDERED, "/run/systemd/system" };
+	char path[256], target[16];
+
+	for (size_t i = 0; i < 2; i++) {
+		ssize_t n;
+
+		snprintf(path, sizeof(path), "%s/" SR_UNIT_PREFIX "%s.%s", dirs[i], d->id, suffix);
+		n = readlinkat(d->agent->rootfd, path + 1, target, sizeof(target));
+		if (n == (ssize_t)strlen("/dev/null") && memcmp(target, "/dev/null", (size_t)n) == 0)
+			return true;
+	}
+	return false;
+}
+
 static bool unit_differs(const struct addon *d, const struct manifest *m, const char *suffix)
 {
 	_cleanup_free_ char *want = render_unit(m, suffix), *now = NULL;
 	char path[256];
 
-	if (!want || !*want)
+	if (!want || !*want || is_masked(d, suffix))
 		return false;
 	snprintf(path, sizeof(path), SR_UNITS_RENDERED "/" SR_UNIT_PREFIX "%s.%s", d->id, suffix);
 	if (fs_read_file(d->agent->rootfd, path + 1, 65536, &now, NULL, NULL) < 0) {
@@ -151,31 +168,76 @@ static bool unit_differs(const struct addon *d, const struct manifest *m, const 
 	return strcmp(want, now) != 0;
 }
 
+/* Whether an owner or a mode is what the updater would refuse, or keeps it from being started. */
+static void check_mode(struct addon *d, const struct stat *st, const char *name)
+{
+	const char *what = NULL;
+
+	if (st->st_uid != 0)
+		what = "is not root's";
+	else if (st->st_mode & 022)
+		what = "can be written by others";
+	else if (st->st_mode & (S_ISUID | S_ISGID))
+		what = "has a setuid or setgid bit";
+	else if (!(st->st_mode & 0100))
+		what = "cannot be executed";
+	if (!what)
+		return;
+	d->facts.binary_modified = true;
+	snprintf(d->modified, sizeof(d->modified), "%s: mode %04o, uid %u: it %s", name, st->st_mode & 07777u, st->st_uid, what);
+}
+
+/* A binary that the agent may not read, such as root's own, is told by what the updater noted of it. */
+static void check_binary(struct addon *d, int dir, const char *name)
+{
+	_cleanup_close_ int fd = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	char mark[BINARY_MARK_BYTES];
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		d->facts.binary_modified = true;
+		snprintf(d->modified, sizeof(d->modified), "%s: not there", name);
+		return;
+	}
+	binary_mark(&st, mark);
+	if (faccessat(dir, name, R_OK, AT_EACCESS) == 0)
+		d->facts.binary_modified = strcmp(digest(&d->digests[0], dir, name), d->active_sha256) != 0;
+	else
+		d->facts.binary_modified = strcmp(mark, d->active_mark) != 0;
+	if (d->facts.binary_modified)
+		snprintf(d->modified, sizeof(d->modified), "%s: not the one that was activated", name);
+	check_mode(d, &st, name);
+}
+
+static void check_file_capabilities(struct addon *d, int dir, const struct manifest *m)
+{
+	caps_mask mask = 0, want = m->requires.os_capabilities;
+
+	if (strcmp(d->grant_mode, "file+ambient") == 0 && caps_get_file_at(dir, m->exec.binary, &mask) == 0)
+		d->facts.capability_missing = (mask & want) != want;
+}
+
 /* Of the payload that is active: does it still have its bytes, its capabilities, its units, its key? */
 static void inspect_active(struct addon *d, const char *label)
 {
 	static const char *const suffixes[] = { "service", "socket", "timer" };
-	_cleanup_close_ int dir = -1, binary = -1;
 	_cleanup_manifest_ struct manifest m = { 0 };
 	struct addon_facts *f = &d->facts;
-	caps_mask mask = 0, want;
-	bool effective;
-	char path[512];
+	_cleanup_close_ int dir = -1;
 
-	path_of(d, label, path);
-	dir = fs_open_dir(d->agent->rootfd, path, false, NULL);
-	if (dir < 0 || manifest_read(dir, path, &m, NULL) < 0)
+	path_of(d, label, d->active_dir);
+	dir = fs_open_dir(d->agent->rootfd, d->active_dir, false, NULL);
+	if (dir < 0 || manifest_read(dir, d->active_dir, &m, NULL) < 0)
 		return;
-	want = m.requires.os_capabilities;
-	f->binary_modified = strcmp(digest(&d->digests[0], dir, m.exec.binary), d->active_sha256) != 0;
-	for (size_t i = 0; i < 3; i++)
-		f->unit_modified = f->unit_modified || (strncmp(f->unit.file_state, "masked", 6) != 0 && unit_differs(d, &m, suffixes[i]));
+	check_binary(d, dir, m.exec.binary);
+	check_file_capabilities(d, dir, &m);
+	for (size_t i = 0; i < 3; i++) {
+		if (!unit_differs(d, &m, suffixes[i]))
+			continue;
+		f->unit_modified = true;
+		snprintf(d->modified_unit, sizeof(d->modified_unit), SR_UNIT_PREFIX "%s.%s: not what the manifest renders to", d->id, suffixes[i]);
+	}
 	f->key_revoked = key_revoked(d, label);
-	if (strcmp(d->grant_mode, "file+ambient") != 0)
-		return;
-	binary = fs_open_file(dir, m.exec.binary, m.exec.binary, NULL);
-	if (binary >= 0 && caps_get_file(binary, &mask, &effective, NULL) == 0)
-		f->capability_missing = (mask & want) != want;
 }
 
 /* Opens the payload that is wanted, else the one that is active, else the packaged one. */
@@ -216,7 +278,9 @@ static void reset_facts(struct addon *d)
 	manifest_free(&d->manifest);
 	memset(&d->manifest, 0, sizeof(d->manifest));
 	f->installed = f->capability_missing = f->binary_modified = f->unit_modified = f->key_revoked = f->staged = false;
+	f->masked = is_masked(d, "service") || is_masked(d, "timer");
 	f->wanted_current = true;
+	d->modified[0] = d->modified_unit[0] = '\0';
 	f->unsupported = SUPPORTED;
 }
 
@@ -257,6 +321,8 @@ struct json_object *payload_read(struct addon *d)
 	f->installed = true;
 	d->toggle = d->manifest.supervision == SUPERVISION_CONFIG_TOGGLE && !f->pushed ? toggle_find(d->id) : NULL;
 	f->toggle = d->toggle != NULL;
+	f->helper = d->manifest.supervision == SUPERVISION_EPHEMERAL_HELPER;
+	f->spools = d->manifest.spool_dir != NULL;
 	f->unsupported = manifest_unsupported(&d->manifest, f->toggle, &err);
 	addon_complain(&d->payload_error, f->unsupported != SUPPORTED ? err.text : "");
 	if (!f->activated)

@@ -272,6 +272,25 @@ void sink_message(struct sink *s, const char *type, const ProtobufCMessage *m)
 		message_to_journal(s, type, m);
 }
 
+void sink_record(struct sink *s, const char *type, struct json_object *object)
+{
+	size_t length;
+	const char *text = NULL;
+
+	if (json_object_object_add(object, "type", json_object_new_string(type)) == 0)
+		text = json_object_to_json_string_length(object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &length);
+	if (s->kind == SINK_JOURNAL) {
+		journal_done(s, text ? sd_journal_send("MESSAGE=%s", text, "PRIORITY=6", "SR_TYPE=%s", type, NULL) : -ENOMEM);
+		return;
+	}
+	if (s->kind != SINK_FILE)
+		return;
+	if (text && s->used + length + 1 > FLUSH_AT)
+		sink_flush(s);
+	if (!text || append(s, text, length) < 0)
+		s->dropped++;
+}
+
 void sink_close(struct sink *s)
 {
 	sink_flush(s);

@@ -2,6 +2,7 @@
 /* Where ingested events go: a file of one JSON object a line that is rotated, the journal, or nowhere. */
 #pragma once
 
+#include <json-c/json.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -42,6 +43,9 @@ void sink_event(struct sink *s, const NpFlowEvent *e);
 
 /* The same of a message of another kind: its JSON with an added "type". */
 void sink_message(struct sink *s, const char *type, const ProtobufCMessage *m);
+
+/* The same of a record that an add-on has left in its spool: `object` with an added "type". It stays the caller's. */
+void sink_record(struct sink *s, const char *type, struct json_object *object);
 
 /* Writes what is in memory. Whole lines only: what does not fit on the disk is taken back and counted as dropped. */
 void sink_flush(struct sink *s);

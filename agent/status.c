@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <time.h>
 
@@ -49,6 +50,10 @@ static const char *reason_text(const struct addon *d, enum drift_reason r)
 	case DRIFT_PLATFORM_UNSUPPORTED:
 	case DRIFT_BASE_AGENT_TOO_OLD:
 		return d->payload_error[0] ? d->payload_error : d->call_error;
+	case DRIFT_BINARY_MODIFIED:
+		return d->modified;
+	case DRIFT_UNIT_MODIFIED:
+		return d->modified_unit;
 	default:
 		return "";
 	}
@@ -91,13 +96,22 @@ struct json_object *addon_status(const struct addon *d)
 	add_text(o, "arch", strchr(platform_name(), '/') + 1);
 	add_text(o, "grant_mode", d->grant_mode);
 	part = json_object_new_object();
-	add_text(part, "name", d->unit);
+	add_text(part, "name", d->unit.name);
 	add_text(part, "active_state", f->unit.active_state);
 	add_text(part, "sub_state", f->unit.sub_state);
 	add_text(part, "unit_file_state", f->unit.file_state);
 	json_object_object_add(part, "main_pid", json_object_new_int64(f->unit.main_pid));
 	json_object_object_add(part, "n_restarts", json_object_new_int64(f->unit.n_restarts));
 	json_object_object_add(o, "unit", part);
+	if (*d->run.name) {
+		part = json_object_new_object();
+		add_text(part, "name", d->run.name);
+		add_text(part, "active_state", f->run.active_state);
+		add_text(part, "sub_state", f->run.sub_state);
+		json_object_object_add(o, "run", part);
+	}
+	if (f->spools)
+		json_object_object_add(o, "spool", inbox_status(&d->inbox));
 	part = json_object_new_object();
 	json_object_object_add(part, "connected", json_object_new_boolean(d->ipc.connected));
 	add_time(part, "since", d->ipc.since_s ? d->ipc.since_s : d->changed_at);
@@ -137,9 +151,9 @@ void status_write(struct addon *d)
 	const char *text = json_object_to_json_string_length(
 		o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE, &length);
 
-	if (dir < 0 || !text || (d->written && !strcmp(d->written, text)))
-		return;
 	snprintf(name, sizeof(name), "%s.json", d->id);
+	if (dir < 0 || !text || (d->written && !strcmp(d->written, text) && faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0))
+		return;
 	if (fs_write_atomic(dir, name, text, length, 0644, (uid_t)-1, (gid_t)-1, &err) < 0) {
 		log_error("%s", err.text);
 		return;

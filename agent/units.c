@@ -4,6 +4,7 @@
 
 #include "agent/addon.h"
 #include "lib/log.h"
+#include "lib/paths.h"
 
 #define SYSTEMD "org.freedesktop.systemd1"
 
@@ -49,59 +50,114 @@ static void parse(sd_bus_message *m, struct unit_facts *u)
 
 static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *e)
 {
-	struct addon *d = userdata;
+	struct unit *u = userdata;
 
 	(void)e;
+	u->addon->facts.asked = u->addon->facts.asked && u != &u->addon->unit;
 	if (sd_bus_message_is_method_error(m, NULL)) {
-		d->facts.unit.known = false;
+		u->facts->known = false;
 	} else {
-		parse(m, &d->facts.unit);
-		d->facts.unit.known = d->facts.unit.active_state[0];
+		parse(m, u->facts);
+		u->facts->known = u->facts->active_state[0];
 	}
-	addon_settle(d);
+	addon_settle(u->addon);
 	return 0;
 }
 
 static int on_changed(sd_bus_message *m, void *userdata, sd_bus_error *e)
 {
-	struct addon *d = userdata;
+	struct unit *u = userdata;
 
 	(void)e;
 	if (sd_bus_message_skip(m, "s") >= 0)
-		parse(m, &d->facts.unit);
-	addon_settle(d);
+		parse(m, u->facts);
+	addon_settle(u->addon);
 	return 0;
 }
 
-static void get_all(struct addon *d, const char *interface, sd_bus_slot **slot)
+static void get_all(struct unit *u, const char *interface, sd_bus_slot **slot)
 {
+	sd_bus *bus = u->addon->agent->bus;
 	sd_bus_message *m = NULL;
 
 	*slot = sd_bus_slot_unref(*slot);
-	if (sd_bus_message_new_method_call(d->agent->bus, &m, SYSTEMD, d->unit_path, "org.freedesktop.DBus.Properties",
-					   "GetAll") >= 0 &&
+	if (sd_bus_message_new_method_call(bus, &m, SYSTEMD, u->path, "org.freedesktop.DBus.Properties", "GetAll") >= 0 &&
 	    sd_bus_message_append(m, "s", interface) >= 0)
-		sd_bus_call_async(d->agent->bus, slot, m, on_reply, d, 20000000);
+		sd_bus_call_async(bus, slot, m, on_reply, u, 20000000);
 	sd_bus_message_unref(m);
 }
 
-void units_refresh(struct addon *d)
+static void release(struct unit *u)
 {
-	if (!d->agent->bus) {
-		d->facts.unit = (struct unit_facts){ 0 };
-		return;
-	}
-	get_all(d, SYSTEMD ".Unit", &d->unit_slot);
-	get_all(d, SYSTEMD ".Service", &d->service_slot);
+	u->match_slot = sd_bus_slot_unref(u->match_slot);
+	u->unit_slot = sd_bus_slot_unref(u->unit_slot);
+	u->type_slot = sd_bus_slot_unref(u->type_slot);
 }
 
-void units_watch(struct addon *d)
+/* Another name, or none: what was known of the one before is forgotten. */
+static void rename_unit(struct addon *d, struct unit *u, struct unit_facts *facts, const char *suffix)
 {
-	if (!d->agent->bus || d->match_slot)
+	char name[sizeof(u->name)] = "";
+
+	u->addon = d;
+	u->facts = facts;
+	if (*suffix)
+		snprintf(name, sizeof(name), SR_UNIT_PREFIX "%s.%s", d->id, suffix);
+	if (strcmp(name, u->name) == 0)
 		return;
-	if (!d->unit_path && sd_bus_path_encode("/org/freedesktop/systemd1/unit", d->unit, &d->unit_path) < 0)
+	release(u);
+	free(u->path);
+	u->path = NULL;
+	*facts = (struct unit_facts){ 0 };
+	snprintf(u->name, sizeof(u->name), "%s", name);
+}
+
+static void watch(struct unit *u)
+{
+	if (!*u->name || u->match_slot)
 		return;
-	if (sd_bus_match_signal_async(d->agent->bus, &d->match_slot, SYSTEMD, d->unit_path,
-				      "org.freedesktop.DBus.Properties", "PropertiesChanged", on_changed, NULL, d) < 0)
-		log_warning("%s: cannot watch the unit; it is read once a minute", d->unit);
+	if (!u->path && sd_bus_path_encode("/org/freedesktop/systemd1/unit", u->name, &u->path) < 0)
+		return;
+	if (sd_bus_match_signal_async(u->addon->agent->bus, &u->match_slot, SYSTEMD, u->path, "org.freedesktop.DBus.Properties",
+				      "PropertiesChanged", on_changed, NULL, u) < 0)
+		log_warning("%s: cannot watch the unit; it is read once a minute", u->name);
+}
+
+static void refresh(struct unit *u)
+{
+	if (!u->path)
+		return;
+	get_all(u, SYSTEMD ".Unit", &u->unit_slot);
+	if (strcmp(strrchr(u->name, '.'), ".service") == 0)
+		get_all(u, SYSTEMD ".Service", &u->type_slot);
+}
+
+void units_follow(struct addon *d)
+{
+	bool timer = d->manifest.supervision == SUPERVISION_SYSTEMD_TIMER;
+
+	if (d->facts.installed) { /* a payload that cannot be read says nothing: what is known of its units stays */
+		rename_unit(d, &d->unit, &d->facts.unit, d->facts.helper ? "" : timer ? "timer" : "service");
+		rename_unit(d, &d->run, &d->facts.run, timer ? "service" : "");
+	} else if (!*d->unit.name) {
+		rename_unit(d, &d->unit, &d->facts.unit, "service");
+		rename_unit(d, &d->run, &d->facts.run, "");
+	}
+	if (!d->agent->bus) {
+		d->facts.unit = d->facts.run = (struct unit_facts){ 0 };
+		d->facts.asked = false;
+		return;
+	}
+	watch(&d->unit);
+	watch(&d->run);
+	refresh(&d->unit);
+	refresh(&d->run);
+	d->facts.asked = d->unit.unit_slot != NULL;
+}
+
+void units_release(struct addon *d)
+{
+	release(&d->unit);
+	release(&d->run);
+	d->facts.asked = false;
 }

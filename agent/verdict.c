@@ -2,6 +2,7 @@
 #include "agent/verdict.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 static const char *const state_names[] = {
@@ -38,6 +39,17 @@ const char *drift_name(enum drift_reason r)
 	return drift_names[r];
 }
 
+const char *drift_list(unsigned drift, char *out, size_t size)
+{
+	size_t n = 0;
+
+	*out = '\0';
+	for (int r = 0; r < DRIFT_REASONS && n < size; r++)
+		if (drift_has(drift, (enum drift_reason)r))
+			n += (size_t)snprintf(out + n, size - n, "%s%s", n ? "," : "", drift_names[r]);
+	return out;
+}
+
 int drift_parse(const char *name)
 {
 	for (int i = 0; i < DRIFT_REASONS; i++)
@@ -66,9 +78,9 @@ static bool unit_starting(const struct unit_facts *u)
 	return active_state_is(u, "activating");
 }
 
-static bool unit_masked(const struct unit_facts *u)
+static bool unit_masked(const struct addon_facts *f)
 {
-	return u->known && !strncmp(u->file_state, "masked", 6);
+	return f->masked || (f->unit.known && !strncmp(f->unit.file_state, "masked", 6));
 }
 
 static unsigned bit(enum drift_reason r)
@@ -130,6 +142,77 @@ static struct verdict of_toggle(const struct addon_facts *f)
 	return v;
 }
 
+/* What is wrong whether it runs or not. */
+static unsigned drift_of_payload(const struct addon_facts *f)
+{
+	unsigned drift = 0;
+
+	if (f->want_version[0] && strcmp(f->want_version, f->version) != 0)
+		drift |= bit(DRIFT_VERSION_MISMATCH);
+	if (f->binary_modified)
+		drift |= bit(DRIFT_BINARY_MODIFIED);
+	if (f->unit_modified)
+		drift |= bit(DRIFT_UNIT_MODIFIED);
+	if (f->key_revoked)
+		drift |= bit(DRIFT_KEY_REVOKED);
+	if (f->config_invalid)
+		drift |= bit(DRIFT_CONFIG_REJECTED);
+	if (f->capability_missing)
+		drift |= bit(DRIFT_CAPABILITY_MISSING);
+	return drift;
+}
+
+/* Without a unit: ready for its consumer, or not. */
+static struct verdict of_helper(const struct addon_facts *f)
+{
+	struct verdict v = { STATE_ACTIVE, drift_of_payload(f) };
+
+	if (!f->activated)
+		v = (struct verdict){ f->call_failed || f->config_invalid ? STATE_FAILED : STATE_ACTIVATING,
+				      v.drift | bit(DRIFT_ASSIGNED_NOT_ACTIVE) };
+	else if (v.drift)
+		v.state = STATE_DEGRADED;
+	else if (f->call_pending)
+		v.state = STATE_ACTIVATING;
+	return v;
+}
+
+/* The updater is at it once more after a start that failed: until that is well, it is as it was. A unit that comes and goes with
+ * each attempt is no other state. */
+static bool retrying(const struct addon_facts *f)
+{
+	return f->call_pending && f->start_failed && !f->was_up;
+}
+
+/* The updater is at work, whatever the unit does meanwhile. */
+static struct verdict of_call(const struct addon_facts *f, unsigned drift)
+{
+	if (retrying(f))
+		return (struct verdict){ STATE_FAILED, drift | bit(DRIFT_ASSIGNED_NOT_ACTIVE) | bit(DRIFT_UNIT_FAILED) };
+	return (struct verdict){ STATE_ACTIVATING, drift | bit(DRIFT_ASSIGNED_NOT_ACTIVE) };
+}
+
+static struct verdict of_stopped(const struct addon_facts *f, unsigned drift)
+{
+	struct verdict v = { STATE_ACTIVATING, drift };
+	bool starting = unit_starting(&f->unit);
+
+	if (!starting)
+		v.drift |= bit(DRIFT_ASSIGNED_NOT_ACTIVE);
+	if (!starting || f->call_failed) {
+		if (f->call_failed || f->config_invalid || active_state_is(&f->unit, "failed"))
+			v.state = STATE_FAILED;
+		else if (unit_masked(f) || f->activated)
+			v.state = STATE_DEGRADED;
+	}
+	/* A daemon between two lives is as far from its agent as one that hangs. */
+	if (f->activated && f->has_socket && !f->connected && starting) {
+		v.drift |= bit(DRIFT_IPC_DISCONNECTED);
+		v.state = STATE_DEGRADED;
+	}
+	return v;
+}
+
 struct verdict verdict_of(const struct addon_facts *f)
 {
 	struct verdict v = { .state = STATE_ACTIVE };
@@ -143,39 +226,18 @@ struct verdict verdict_of(const struct addon_facts *f)
 		return not_there(f);
 	if (f->toggle)
 		return of_toggle(f);
+	if (f->helper)
+		return of_helper(f);
 
-	if (f->want_version[0] && strcmp(f->want_version, f->version) != 0)
-		v.drift |= bit(DRIFT_VERSION_MISMATCH);
-	if (f->binary_modified)
-		v.drift |= bit(DRIFT_BINARY_MODIFIED);
-	if (f->unit_modified)
-		v.drift |= bit(DRIFT_UNIT_MODIFIED);
-	if (f->key_revoked)
-		v.drift |= bit(DRIFT_KEY_REVOKED);
-	if (f->config_invalid)
-		v.drift |= bit(DRIFT_CONFIG_REJECTED);
-	if (f->capability_missing)
-		v.drift |= bit(DRIFT_CAPABILITY_MISSING);
-	if (active_state_is(&f->unit, "failed") || (!running && f->start_failed))
+	v.drift = drift_of_payload(f);
+	if (f->asked && !f->unit.known) /* no conclusions before the answer */
+		return (struct verdict){ STATE_ACTIVATING, v.drift };
+	if (retrying(f) || (f->call_pending && !running))
+		return of_call(f, v.drift);
+	if (active_state_is(&f->unit, "failed") || active_state_is(&f->run, "failed") || (!running && f->start_failed))
 		v.drift |= bit(DRIFT_UNIT_FAILED);
-
-	if (!running) {
-		if (!unit_starting(&f->unit))
-			v.drift |= bit(DRIFT_ASSIGNED_NOT_ACTIVE);
-		v.state = STATE_ACTIVATING;
-		if (!f->call_pending && (!unit_starting(&f->unit) || f->call_failed)) {
-			if (f->call_failed || f->config_invalid || active_state_is(&f->unit, "failed"))
-				v.state = STATE_FAILED;
-			else if (unit_masked(&f->unit) || f->activated)
-				v.state = STATE_DEGRADED;
-		}
-		/* A daemon between two lives is as far from its agent as one that hangs. */
-		if (f->activated && f->has_socket && !f->connected && unit_starting(&f->unit) && !f->call_pending) {
-			v.drift |= bit(DRIFT_IPC_DISCONNECTED);
-			v.state = STATE_DEGRADED;
-		}
-		return v;
-	}
+	if (!running)
+		return of_stopped(f, v.drift);
 	if (f->has_socket && !f->connected && !f->connect_grace)
 		v.drift |= bit(DRIFT_IPC_DISCONNECTED);
 	if (v.drift || f->capture_unavailable)
@@ -197,7 +259,7 @@ enum action verdict_action(const struct addon_facts *f)
 			return ACTION_DEACTIVATE;
 		return ACTION_NONE;
 	}
-	if (f->unsupported != SUPPORTED || unit_masked(&f->unit))
+	if (f->unsupported != SUPPORTED || unit_masked(f))
 		return ACTION_NONE;
 	if (f->pushed && f->not_approved)
 		return ACTION_NONE;
@@ -208,9 +270,19 @@ enum action verdict_action(const struct addon_facts *f)
 	if (f->activated && f->wanted_current && !strcmp(f->unit.file_state, "disabled") && !f->explicit_request)
 		return ACTION_NONE;
 	if (!f->activated || !f->wanted_current || unit_inactive(&f->unit) ||
-	    (f->capability_missing && (f->explicit_request || f->pushed)))
+	    (f->capability_missing && (f->explicit_request || f->pushed)) || (f->unit_modified && f->explicit_request))
 		return ACTION_ACTIVATE;
 	return ACTION_NONE;
+}
+
+bool verdict_up(const struct addon_facts *f)
+{
+	return unit_running(&f->unit);
+}
+
+bool verdict_ingests(const struct addon_facts *f)
+{
+	return f->spools && f->assigned && f->enabled && f->installed && f->activated && f->unsupported == SUPPORTED;
 }
 
 bool verdict_attach(const struct addon_facts *f)

@@ -47,10 +47,16 @@ struct addon_facts {
 	bool activated;              /* the updater's record */
 	bool config_invalid;         /* the config in force breaks the schema, or the daemon refused it */
 	bool call_pending;           /* the updater is at work */
+	bool was_up;                 /* its unit ran when the updater was called */
 	bool call_blocked;           /* back-off after a failure runs, or it refused this very assignment */
 	bool call_failed;            /* the last call failed and nothing succeeded since */
 	bool start_failed;           /* … because the unit did not start, or did not run as it should */
-	struct unit_facts unit;
+	struct unit_facts unit;      /* the service, or the timer that starts it */
+	struct unit_facts run;       /* the service that a timer starts; unknown for others */
+	bool asked;                  /* systemd was asked and has not answered yet: nothing is known of the unit */
+	bool masked;                 /* a link to /dev/null is in a unit's place: systemd may not have read it yet */
+	bool helper;                 /* has no unit: its consumer runs it */
+	bool spools;                 /* leaves files for the agent */
 	bool has_socket;             /* the manifest names one */
 	bool connected, config_acked;
 	bool connect_grace;          /* started so recently that no connection is no fault */
@@ -73,11 +79,20 @@ struct verdict verdict_of(const struct addon_facts *f);
  * activated, are left alone until the assignment is written again. */
 enum action verdict_action(const struct addon_facts *f);
 
+/* Whether the unit runs. */
+bool verdict_up(const struct addon_facts *f);
+
 /* True when connecting to the add-on's socket cannot start what should not run. */
 bool verdict_attach(const struct addon_facts *f);
 
+/* True when what it has spooled is taken in: assigned, and active or about to be. */
+bool verdict_ingests(const struct addon_facts *f);
+
 const char *state_name(enum addon_state s);
 const char *drift_name(enum drift_reason r);
+
+/* The reasons of a set, with commas; "" for none. Returns out. */
+const char *drift_list(unsigned drift, char *out, size_t size);
 
 /* Name to value; -EINVAL for an unknown one. */
 int drift_parse(const char *name);

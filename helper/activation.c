@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "helper/spool.h"
 #include "lib/fs.h"
 #include "lib/keyring.h"
 #include "lib/paths.h"
@@ -169,6 +170,8 @@ static int start_units(struct updater *u, const struct payload *p, bool restart)
 	struct unit_state state;
 	int r;
 
+	if (!manifest_has_unit(&p->manifest))
+		return 0;
 	main_unit(p, name);
 	r = systemd_unit_state(u, name, &state);
 	if (r < 0)
@@ -198,6 +201,8 @@ static int install(struct updater *u, const struct payload *p, enum grant_mode *
 	int r = capability_grant(u, p, mode);
 
 	if (r == 0)
+		r = spool_make(u, &p->manifest);
+	if (r == 0)
 		r = units_install(u, p, &changed);
 	if (r == 0)
 		r = link_to(u, id, "previous", previous);
@@ -218,6 +223,8 @@ static bool runs_well(struct updater *u, const struct payload *p, const struct s
 
 	if (!u->online || !s->activated || strcmp(s->sha256, p->sha256) != 0 || !is_current(u, p))
 		return false;
+	if (!manifest_has_unit(&p->manifest))
+		return true;
 	main_unit(p, name);
 	well = systemd_unit_state(u, name, &state) == 0 && strcmp(state.active, "active") == 0 && !state.need_reload &&
 	       (p->manifest.supervision == SUPERVISION_SYSTEMD_TIMER ||
@@ -243,6 +250,8 @@ static int settle_active(struct updater *u, const char *id, const struct state *
 		return r;
 	if (wait)
 		return start_units(u, &p, false);
+	if (!manifest_has_unit(&p.manifest))
+		return 0;
 	main_unit(&p, name);
 	return systemd_job(u, "StartUnit", name, false);
 }
@@ -257,6 +266,7 @@ int activation_settle(struct updater *u, const char *id, const struct state *s, 
 static struct state successor(const struct state *before, const struct payload *p, enum grant_mode mode)
 {
 	struct state after = { .activated = true, .grant = mode };
+	struct stat st = { .st_size = 0 };
 
 	(void)snprintf(after.label, sizeof(after.label), "%s", p->label);
 	(void)snprintf(after.version, sizeof(after.version), "%s", p->manifest.version);
@@ -266,6 +276,8 @@ static struct state successor(const struct state *before, const struct payload *
 		       *before->highest && semver_compare(before->highest, p->manifest.version) > 0 ? before->highest :
 												    p->manifest.version);
 	memcpy(after.sha256, p->sha256, sizeof(after.sha256));
+	(void)fstat(p->binary, &st);
+	binary_mark(&st, after.mark);
 	return after;
 }
 
@@ -304,7 +316,7 @@ static bool is_running(struct updater *u, const struct payload *p)
 	struct unit_state state;
 
 	main_unit(p, name);
-	return u->online && systemd_unit_state(u, name, &state) == 0 && strcmp(state.active, "inactive") != 0;
+	return u->online && manifest_has_unit(&p->manifest) && systemd_unit_state(u, name, &state) == 0 && strcmp(state.active, "inactive") != 0;
 }
 
 bool activation_stale(struct updater *u, const struct payload *p, const struct state *s)

@@ -12,6 +12,7 @@
 
 #include "helper/command.h"
 #include "lib/fs.h"
+#include "lib/paths.h"
 
 #define STATOVERRIDE "/usr/bin/dpkg-statoverride"
 
@@ -134,7 +135,8 @@ static int wanted_ownership(struct updater *u, const struct payload *p, struct o
 	r = statoverride(u, path, o);
 	if (r != 0)
 		return r < 0 ? r : 0;
-	if (!run_as || strcmp(run_as, "root") == 0)
+	run_as = run_as ? run_as : SR_USER;
+	if (strcmp(run_as, "root") == 0)
 		return 0;
 	if (fs_lookup_user(u->root, run_as, NULL, &o->gid) < 0)
 		return error_set(&u->err, -EPERM, "%s: run_as: there is no user %s: systemd-sysusers makes it", p->manifest.id, run_as);

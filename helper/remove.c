@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "helper/activation.h"
+#include "helper/spool.h"
 
 enum result verb_remove(struct updater *u, const char *id, const char *arg, struct json_object *out)
 {
@@ -22,6 +23,8 @@ enum result verb_remove(struct updater *u, const char *id, const char *arg, stru
 	if (opened == 0 && capability_revoke(u, &p) < 0)
 		return RESULT_FAILED;
 	u->err.text[0] = '\0';
+	if (spool_remove(u, id) < 0)
+		return RESULT_FAILED;
 	dir = payload_state_dir(u, id, false);
 	if (dir >= 0 && journal_begin(u, id, &journal) < 0)
 		return RESULT_FAILED;

@@ -55,6 +55,7 @@ int state_read(struct updater *u, const char *id, struct state *out)
 		return error_set(&u->err, -EINVAL, SR_ADDONS "/%s/state.json: active, previous or highest_version is no version", id);
 	}
 	(void)snprintf(out->sha256, sizeof(out->sha256), "%s", text_of(o, "binary_sha256"));
+	(void)snprintf(out->mark, sizeof(out->mark), "%s", text_of(o, "binary_mark"));
 	(void)snprintf(out->last_error, sizeof(out->last_error), "%s", text_of(o, "last_error"));
 	for (enum grant_mode m = GRANT_NONE; m <= GRANT_AMBIENT; m++)
 		if (strcmp(text_of(o, "grant_mode"), grant_mode_name(m)) == 0)
@@ -72,6 +73,7 @@ void state_to_json(const struct state *s, struct json_object *out)
 	json_object_object_add(out, "previous", json_object_new_string(s->previous));
 	json_object_object_add(out, "highest_version", json_object_new_string(s->highest));
 	json_object_object_add(out, "binary_sha256", json_object_new_string(s->sha256));
+	json_object_object_add(out, "binary_mark", json_object_new_string(s->mark));
 	json_object_object_add(out, "grant_mode", json_object_new_string(grant_mode_name(s->grant)));
 	json_object_object_add(out, "last_error", json_object_new_string(s->last_error));
 }

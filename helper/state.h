@@ -3,6 +3,7 @@
 #pragma once
 
 #include "helper/capability.h"
+#include "lib/mark.h"
 
 struct state {
 	bool activated;
@@ -12,6 +13,7 @@ struct state {
 	char previous[80];     /* label of the one before it, where rollback goes; empty: none */
 	char highest[80];      /* version ever active */
 	char sha256[65];       /* of its binary */
+	char mark[BINARY_MARK_BYTES]; /* the same for a reader that may not open it: binary_mark() */
 	enum grant_mode grant; /* how its capabilities were given */
 	char last_error[256];
 };

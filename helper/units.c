@@ -212,6 +212,8 @@ static bool wanted(const struct payload *p, enum unit_kind k)
 {
 	bool timer = p->manifest.supervision == SUPERVISION_SYSTEMD_TIMER;
 
+	if (!manifest_has_unit(&p->manifest))
+		return false;
 	if (k == UNIT_SOCKET)
 		return p->manifest.socket.path != NULL;
 	return timer == (k == UNIT_TIMER);
@@ -231,7 +233,7 @@ int units_enable(struct updater *u, const struct payload *p)
 		if (!wanted(p, k) || !u->online)
 			r = link_by_hand(u, names[k], wants[k], wanted(p, k));
 	}
-	return r < 0 || !u->online ? r : systemd_enable(u, on, true);
+	return r < 0 || !u->online || n == 0 ? r : systemd_enable(u, on, true);
 }
 
 int units_disable(struct updater *u, const char *id)

@@ -148,18 +148,12 @@ static void cap_freep(cap_t *c)
 		cap_free(*c);
 }
 
-int caps_get_file(int fd, caps_mask *mask, bool *effective, struct error *err)
+static int masks_of(cap_t caps, caps_mask *mask, bool *effective)
 {
-	_cleanup_(cap_freep) cap_t caps = NULL;
-
 	*mask = 0;
 	*effective = false;
-	caps = cap_get_fd(fd);
-	if (!caps) {
-		if (errno == ENODATA)
-			return 0;
-		return error_set(err, -errno, "cannot read file capabilities: %s", strerror(errno));
-	}
+	if (!caps)
+		return errno == ENODATA ? 0 : -errno;
 	for (int bit = 0; bit <= cap_max_bits() && bit < 64; bit++) {
 		cap_flag_value_t on;
 
@@ -169,6 +163,29 @@ int caps_get_file(int fd, caps_mask *mask, bool *effective, struct error *err)
 			*effective = true;
 	}
 	return 0;
+}
+
+int caps_get_file(int fd, caps_mask *mask, bool *effective, struct error *err)
+{
+	_cleanup_(cap_freep) cap_t caps = cap_get_fd(fd);
+	int r = masks_of(caps, mask, effective);
+
+	return r < 0 ? error_set(err, r, "cannot read file capabilities: %s", strerror(-r)) : 0;
+}
+
+int caps_get_file_at(int dirfd, const char *name, caps_mask *mask)
+{
+	_cleanup_close_ int fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_(cap_freep) cap_t caps = NULL;
+	bool effective;
+	char path[64];
+
+	*mask = 0;
+	if (fd < 0)
+		return -errno;
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	caps = cap_get_file(path);
+	return masks_of(caps, mask, &effective);
 }
 
 static int set_caps(int fd, caps_mask mask)

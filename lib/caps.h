@@ -36,3 +36,6 @@ int caps_set_file(int fd, caps_mask mask, struct error *err);
 /* File capabilities of an open file: permitted mask, and whether the effective bit is on. 0 and *mask = 0 for none;
  * -EOPNOTSUPP when the file system has no security xattrs. */
 int caps_get_file(int fd, caps_mask *mask, bool *effective, struct error *err);
+
+/* The permitted mask of a file that the caller may not read: `name` in an open directory, no link is followed. Needs /proc. */
+int caps_get_file_at(int dirfd, const char *name, caps_mask *mask);

@@ -98,7 +98,7 @@ static int add_revoked(struct keyring *k, char *text, const char *shown, struct 
 			return error_set(err, -ENOMEM, "%s: out of memory", shown);
 		k->revoked = more;
 		if (minisign_id_parse(line, k->revoked[k->n_revoked]) < 0)
-			return error_set(err, -EINVAL, "%s:%u: \"%.40s\" is no key id (16 hex digits): as long as it is there nothing verifies",
+			return error_set(err, -EINVAL, "%s:%u: \"%.40s\" is no key id (16 hex digits, or those that minisign prints): as long as it is there nothing verifies",
 					 shown, number, line);
 		k->n_revoked++;
 	}

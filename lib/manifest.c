@@ -10,6 +10,7 @@
 #include <yaml.h>
 
 #include "lib/fs.h"
+#include "lib/paths.h"
 
 #define LIST_MAX   64
 #define STRING_MAX 1024
@@ -493,8 +494,11 @@ static int check(const struct reader *r)
 		return wrong(r, "exec.install_path", m->exec.install_path, "is not an absolute path");
 	if (m->socket.path && (!path_valid(m->socket.path, true) || strncmp(m->socket.path, "/run/", 5) != 0))
 		return wrong(r, "socket.path", m->socket.path, "is not a path below /run");
-	if (m->spool_dir && !path_valid(m->spool_dir, true))
-		return wrong(r, "spool_dir", m->spool_dir, "is not an absolute path");
+	if (m->spool_dir && (strncmp(m->spool_dir, SR_SPOOL "/", strlen(SR_SPOOL "/")) != 0 ||
+			     strcmp(m->spool_dir + strlen(SR_SPOOL "/"), m->id) != 0))
+		return wrong(r, "spool_dir", m->spool_dir, "is not " SR_SPOOL "/ and the id: the agent takes files from nowhere else");
+	if (m->spool_dir && m->supervision != SUPERVISION_SYSTEMD_TIMER)
+		return wrong(r, "spool_dir", NULL, "only for supervision systemd-timer");
 	if (!paths_valid(&m->state_dirs))
 		return wrong(r, "state_dirs", NULL, "only relative paths of plain names");
 	if (!paths_valid(&m->runtime_dirs))
@@ -673,6 +677,11 @@ static enum unsupported check_platform(const struct manifest *m, struct error *e
 	return same_os ? UNSUPPORTED_ARCH : UNSUPPORTED_PLATFORM;
 }
 
+bool manifest_has_unit(const struct manifest *m)
+{
+	return m->supervision == SUPERVISION_SYSTEMD_SERVICE || m->supervision == SUPERVISION_SYSTEMD_TIMER;
+}
+
 enum unsupported manifest_unsupported(const struct manifest *m, bool toggle, struct error *err)
 {
 	const char *least = m->requires.base_agent;
@@ -687,7 +696,7 @@ enum unsupported manifest_unsupported(const struct manifest *m, bool toggle, str
 	}
 	if (m->supervision == SUPERVISION_CONFIG_TOGGLE && toggle)
 		return SUPPORTED;
-	if (m->supervision != SUPERVISION_SYSTEMD_SERVICE && m->supervision != SUPERVISION_SYSTEMD_TIMER) {
+	if (!manifest_has_unit(m) && m->supervision != SUPERVISION_EPHEMERAL_HELPER) {
 		(void)error_set(err, -ENOTSUP, "%s: supervision %s is not supported by this version", m->id, supervision_name(m->supervision));
 		return UNSUPPORTED_OTHER;
 	}
@@ -696,7 +705,7 @@ enum unsupported manifest_unsupported(const struct manifest *m, bool toggle, str
 
 const char *unsupported_name(enum unsupported u)
 {
-	static const char *const names[] = { "", "arch_unsupported", "platform_unsupported", "base_agent_too_old", "" };
+	static const char *const names[] = { "", "arch_unsupported", "platform_unsupported", "base_agent_too_old", "unsupported" };
 
 	return names[u];
 }

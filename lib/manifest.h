@@ -58,7 +58,7 @@ struct manifest {
 		char *path;
 		unsigned mode;
 	} socket;         /* path NULL: no socket unit */
-	char *spool_dir;
+	char *spool_dir; /* SR_SPOOL/ID or NULL */
 };
 
 /* Parses YAML text. Unknown and duplicate keys, anchors, aliases and tags, missing required keys, values out of their
@@ -79,6 +79,9 @@ int delivery_parse(const char *s, enum delivery *out);
 /* True for a valid add-on id. Every program checks ids with this before a path is made of one. */
 bool addon_id_valid(const char *id);
 
+/* Whether the add-on has a unit that is started; the others are run by their consumer, or inside the agent. */
+bool manifest_has_unit(const struct manifest *m);
+
 /* Compares two semantic versions by precedence (semver.org 2.0.0 section 11): <0, 0, >0. Both must be valid. */
 int semver_compare(const char *a, const char *b);
 bool semver_valid(const char *s);
@@ -91,5 +94,5 @@ const char *platform_name(void);
 enum unsupported { SUPPORTED, UNSUPPORTED_ARCH, UNSUPPORTED_PLATFORM, UNSUPPORTED_AGENT, UNSUPPORTED_OTHER };
 enum unsupported manifest_unsupported(const struct manifest *m, bool toggle, struct error *err);
 
-/* "arch_unsupported", …: the drift reason of the status; "" for SUPPORTED and UNSUPPORTED_OTHER. */
+/* "arch_unsupported", …: the drift reason of the status, or "unsupported" for UNSUPPORTED_OTHER, which has none; "" for SUPPORTED. */
 const char *unsupported_name(enum unsupported u);

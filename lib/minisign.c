@@ -156,10 +156,15 @@ static int digit(char c)
 
 int minisign_id_parse(const char *text, uint8_t out[8])
 {
-	if (strlen(text) != 16)
+	static const char zeros[] = "0000";
+	size_t n = strlen(text);
+	char full[17];
+
+	if (n < 12 || n > 16)
 		return -EINVAL;
+	(void)snprintf(full, sizeof(full), "%s%s", zeros + (n - 12), text);
 	for (size_t i = 0; i < 8; i++) {
-		int high = digit(text[2 * i]), low = digit(text[2 * i + 1]);
+		int high = digit(full[2 * i]), low = digit(full[2 * i + 1]);
 
 		if (high < 0 || low < 0)
 			return -EINVAL;

@@ -31,6 +31,6 @@ int minisign_signature_parse(const char *text, size_t size, const char *where, s
  * either does not hold, -ENOKEY when the key has another id. */
 int minisign_verify(const struct minisign_key *key, const struct minisign_signature *sig, const uint8_t hash[MINISIGN_HASH_BYTES]);
 
-/* The key id as minisign prints it: 16 upper-case hex digits. */
+/* The key id as 16 upper-case hex digits. minisign prints it without the zeros at its front, so one of 12 digits or more is read. */
 void minisign_id_format(const uint8_t id[8], char out[17]);
 int minisign_id_parse(const char *text, uint8_t out[8]);

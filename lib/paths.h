@@ -13,6 +13,7 @@
 #define SR_KEYS_OPERATOR   "/etc/serviceradar/keys.d"           /* *.pub and `revoked` of the administrator */
 #define SR_ASSIGNMENTS     "/etc/serviceradar/addons.d"         /* <id>.json, root:serviceradar 0640 */
 #define SR_STATUS          "/run/serviceradar/addons"           /* <id>.json, written by the agent */
+#define SR_SPOOL           "/var/lib/serviceradar/spool"        /* <id>/: where an add-on on a timer leaves files for the agent */
 #define SR_AGENT_STATE     "/var/lib/serviceradar/agent"        /* the agent's own, 0700 */
 #define SR_PUSHED          "/var/lib/serviceradar/agent/assignments.d" /* <id>.json as the fleet's management pushed them */
 #define SR_BUNDLES         "/var/lib/serviceradar/agent/bundles" /* <id>.tar.gz, .minisig: fetched, not trusted */

@@ -93,9 +93,10 @@ static void put_hardening(FILE *f, const struct manifest *m)
 	      "RestrictNamespaces=yes\n"
 	      "RestrictRealtime=yes\n"
 	      "RestrictSUIDSGID=yes\n"
-	      "KeyringMode=private\n"
-	      "UMask=0077\n"
-	      "SystemCallArchitectures=native\n"
+	      "KeyringMode=private\n",
+	      f);
+	fprintf(f, "UMask=%s\n", m->spool_dir ? "0027" : "0077"); /* what is spooled, the agent's group may read */
+	fputs("SystemCallArchitectures=native\n"
 	      "SystemCallFilter=@system-service\n"
 	      "SystemCallFilter=~@privileged @resources\n",
 	      f);
@@ -142,6 +143,17 @@ static void put_service_type(FILE *f, const struct manifest *m)
 		fputs("[Service]\nType=exec\n", f);
 }
 
+/* What is left in a spool is of the agent's group, which makes it readable for the agent and no more. */
+static void put_identity(FILE *f, const struct manifest *m)
+{
+	const char *user = user_of(m);
+
+	fprintf(f, "\nUser=%s\nGroup=%s\n", user, m->spool_dir ? SR_USER : user);
+	if (m->spool_dir && strcmp(user, SR_USER) != 0)
+		fprintf(f, "SupplementaryGroups=%s\n", user);
+	fputs("Slice=serviceradar.slice\n", f);
+}
+
 static void put_service(FILE *f, const struct manifest *m)
 {
 	put_unit_section(f, m);
@@ -151,13 +163,15 @@ static void put_service(FILE *f, const struct manifest *m)
 		fputc(' ', f);
 		put_argument(f, m->exec.args.v[i]);
 	}
-	fprintf(f, "\nUser=%s\nGroup=%s\nSlice=serviceradar.slice\n", user_of(m), user_of(m));
+	put_identity(f, m);
 	if (m->supervision == SUPERVISION_SYSTEMD_SERVICE)
 		fputs("Restart=always\nRestartSec=200ms\n", f);
 	fprintf(f, "TimeoutStartSec=%u\nTimeoutStopSec=15\n", m->exec.start_timeout_s);
 	put_limits(f, m);
 	put_dirs(f, "StateDirectory", &m->state_dirs);
 	put_dirs(f, "RuntimeDirectory", &m->runtime_dirs);
+	if (m->spool_dir)
+		fprintf(f, "ReadWritePaths=%s\n", m->spool_dir);
 	fputs("\n# The same capabilities as on the file: either alone is lost somewhere without a word.\n", f);
 	put_caps(f, m->requires.os_capabilities);
 	fputc('\n', f);
@@ -184,7 +198,7 @@ static void put_timer(FILE *f, const struct manifest *m)
 
 char *render_unit(const struct manifest *m, const char *suffix)
 {
-	bool runs = m->supervision == SUPERVISION_SYSTEMD_SERVICE || m->supervision == SUPERVISION_SYSTEMD_TIMER;
+	bool runs = manifest_has_unit(m);
 	char *text = NULL;
 	size_t size;
 	FILE *f = open_memstream(&text, &size);

@@ -108,11 +108,17 @@ check: deps
 	$(Q)$(MAKE) --no-print-directory lint-shell lint-man lint-docs lint-openspec lint-c
 	$(Q)$(MAKE) --no-print-directory deb
 	$(Q)$(MAKE) --no-print-directory rpm
-	$(Q)$(MAKE) --no-print-directory WERROR=1 $(BUILD)/tests/ipc-client $(BUILD)/tests/tap-client $(BUILD)/tests/syscalls bundle
+	$(Q)$(MAKE) --no-print-directory WERROR=1 $(BUILD)/tests/ipc-client $(BUILD)/tests/tap-client $(BUILD)/tests/syscalls sample-timer bundle
 	$(Q)$(MAKE) --no-print-directory WERROR=1 ARCH=arm64 all bundle unit-tests deb
 	$(Q)tests/lib/check.sh $(BUILD)
 
 .PHONY: check
+
+## check-soak: a day of the agent's life in six minutes: assignments flip, units crash, the disk is full (as root)
+check-soak:
+	$(Q)SOAK_HOURS=24 bats --tap tests/package/soak.bats
+
+.PHONY: check-soak
 
 ## check-flood: a minute of UDP from and to random ports for each tap (as root)
 check-flood: $(TAP_CLIENT)

@@ -5,21 +5,22 @@
 #include "agent/verdict.h"
 #include "lib/json.h"
 
+/* What makes it go away. Each is in docs/operate.md, too. */
 static const char *const advice[DRIFT_REASONS] = {
-	[DRIFT_ASSIGNED_NOT_INSTALLED] = "install its package: apt install serviceradar-ID",
-	[DRIFT_ASSIGNED_NOT_ACTIVE] = "not running: see last error; srctl addon enable ID tries again",
-	[DRIFT_VERSION_MISMATCH] = "the assignment pins another version: install that one or change the assignment",
-	[DRIFT_BINARY_MODIFIED] = "the program is not the one that was activated: install or stage it again",
-	[DRIFT_UNIT_MODIFIED] = "a unit file was edited: agent-updater reconcile writes it again; systemctl edit makes a drop-in that stays",
+	[DRIFT_ASSIGNED_NOT_INSTALLED] = "install its package: apt install serviceradar-ID, dnf install serviceradar-ID",
+	[DRIFT_ASSIGNED_NOT_ACTIVE] = "not running: see last error; if it is masked: systemctl unmask; if it was disabled by hand: srctl addon enable ID",
+	[DRIFT_VERSION_MISMATCH] = "the assignment names another version: install that one, or change the assignment",
+	[DRIFT_BINARY_MODIFIED] = "install the package again; a bundle is staged again by itself while it can be had",
+	[DRIFT_UNIT_MODIFIED] = "srctl addon enable ID writes it again; for a change of yours: systemctl edit serviceradar-ID",
 	[DRIFT_KEY_REVOKED] = "assign a version that is signed by a key that is not revoked",
-	[DRIFT_ARCH_UNSUPPORTED] = "there is no build for this processor",
-	[DRIFT_PLATFORM_UNSUPPORTED] = "there is no build for this system",
+	[DRIFT_ARCH_UNSUPPORTED] = "there is no build for this processor: change the assignment",
+	[DRIFT_PLATFORM_UNSUPPORTED] = "there is no build for this system: change the assignment",
 	[DRIFT_BASE_AGENT_TOO_OLD] = "upgrade serviceradar-agent",
-	[DRIFT_CAPABILITY_MISSING] = "set the capabilities again: agent-updater grant ID, then restart the unit",
-	[DRIFT_UNIT_FAILED] = "journalctl -u the unit says why",
-	[DRIFT_IPC_DISCONNECTED] = "the daemon does not answer; the agent keeps trying",
+	[DRIFT_CAPABILITY_MISSING] = "srctl addon enable ID sets them again and restarts what runs without them",
+	[DRIFT_UNIT_FAILED] = "journalctl -u serviceradar-ID says why; it is tried again by itself",
+	[DRIFT_IPC_DISCONNECTED] = "the daemon does not answer; the agent keeps trying; if it hangs: systemctl restart serviceradar-ID",
 	[DRIFT_CONFIG_REJECTED] = "correct the config in the assignment; the one before stays in force",
-	[DRIFT_UNASSIGNED_BUT_ACTIVE] = "running without an assignment: srctl addon enable ID, or stop the unit",
+	[DRIFT_UNASSIGNED_BUT_ACTIVE] = "runs without an assignment: srctl addon enable ID, or agent-updater deactivate ID",
 };
 
 /* "ID" in an advice is the add-on's. */
@@ -39,10 +40,11 @@ int verb_addon_status(struct srctl *s, const char *id)
 {
 	static const char *const rows[][2] = {
 		{ "State", "state" }, { "Version", "active_version" }, { "Grant mode", "grant_mode" },
-		{ "Unit", "unit.name" }, { "Unit state", "unit.active_state" }, { "Main pid", "unit.main_pid" },
+		{ "Unit", "unit.name" }, { "Unit state", "unit.active_state" }, { "Last run", "run.active_state" }, { "Main pid", "unit.main_pid" },
 		{ "Restarts", "unit.n_restarts" }, { "Connected", "ipc.connected" }, { "Since", "ipc.since" },
 		{ "Events", "ipc.events" }, { "Dropped", "ipc.dropped" }, { "Capture", "capture.available" },
-		{ "Reason", "capture.reason" }, { "Last error", "last_error" }, { "Changed", "changed_at" },
+		{ "Reason", "capture.reason" }, { "Ingested", "spool.records" }, { "Waiting", "spool.waiting" },
+		{ "Set aside", "spool.quarantined" }, { "Deleted", "spool.deleted" }, { "Spool", "spool.error" }, { "Last error", "last_error" }, { "Changed", "changed_at" },
 	};
 	_cleanup_json_ struct json_object *o = read_status(s, id);
 	struct json_object *drift = NULL;

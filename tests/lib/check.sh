@@ -31,6 +31,8 @@ at_once any:tests/package/arm64.bats any:tests/package/policy.bats deb:tests/pac
 at_once deb:tests/package/docs.bats rpm:tests/package/docs.bats
 at_once deb:tests/package/life.bats rpm:tests/package/life.bats
 at_once deb:tests/package/bundle.bats rpm:tests/package/bundle.bats
+at_once deb:tests/package/timer.bats rpm:tests/package/timer.bats deb:tests/package/soak.bats
+at_once deb:tests/package/drift.bats rpm:tests/package/drift.bats
 at_once deb:tests/package/offline.bats rpm:tests/package/offline.bats
 tests/package/matrix "$build" sample || failed=1
 ln -sfn matrix/legacy "$build/check/legacy"

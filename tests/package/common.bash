@@ -75,3 +75,31 @@ drift_none() {
 
 main_pid() { in_ct systemctl show -P MainPID "$1"; }
 proc_field() { in_ct sed -n "s/^$2:[[:space:]]*//p" "/proc/$1/status"; }
+
+# heartbeat_bundle: a small service without a capability, as a bundle that the key in $WORK signs; assigned, and its assignment kept in /root.
+heartbeat_bundle() {
+	local dir=$WORK/heartbeat file=heartbeat_1.0.0_linux_amd64.tar.gz
+	mkdir -p "$dir" "$ROOT/srv/bundles"
+	printf '#!/bin/sh\nexec sleep infinity\n' >"$dir/heartbeat"
+	chmod 0755 "$dir/heartbeat"
+	printf '{"type": "object", "additionalProperties": false}\n' >"$dir/config.schema.json"
+	cat >"$dir/addon.yaml" <<-'Y'
+		id: heartbeat
+		name: Heartbeat
+		version: "1.0.0"
+		kind: native
+		delivery: pushed-artifact
+		supervision: systemd-service
+		capabilities: []
+		requires: {}
+		exec: {binary: heartbeat, settle_ms: 100}
+		config_schema: config.schema.json
+	Y
+	(cd "$TOP" && mk/pack.sh "$dir" "$WORK/$file" && mk/sign.sh "$WORK/key.key" "$WORK/$file" >/dev/null)
+	cp "$WORK/$file" "$WORK/$file.minisig" "$ROOT/srv/bundles/"
+	cat >"$ROOT/root/heartbeat.json" <<-J
+		{"addon_id": "heartbeat", "enabled": true, "delivery": "pushed-artifact", "version": "1.0.0",
+		 "artifact": {"url": "file:///srv/bundles/$file", "sha256": "$(sha256sum <"$WORK/$file" | cut -d' ' -f1)"}}
+	J
+	cp "$ROOT/root/heartbeat.json" "$ROOT/etc/serviceradar/addons.d/"
+}

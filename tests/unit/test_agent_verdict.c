@@ -132,6 +132,125 @@ static void dl_6_unsupported_is_never_applied(void **state)
 	assert_int_equal(verdict_action(&f), ACTION_NONE);
 }
 
+static struct addon_facts on_a_timer(void)
+{
+	struct addon_facts f = healthy();
+
+	f.has_socket = f.connected = f.config_acked = false;
+	f.spools = true;
+	f.run = (struct unit_facts){ .known = true, .active_state = "inactive" };
+	return f;
+}
+
+static void dl_4_a_timer_waits_and_its_last_run_counts(void **state)
+{
+	struct addon_facts f = on_a_timer();
+
+	(void)state;
+	assert_int_equal(verdict_of(&f).state, STATE_ACTIVE);
+	assert_int_equal(verdict_of(&f).drift, 0);
+	assert_int_equal(verdict_action(&f), ACTION_NONE);
+	assert_true(verdict_ingests(&f));
+	snprintf(f.run.active_state, sizeof(f.run.active_state), "failed");
+	assert_true(drift_has(verdict_of(&f).drift, DRIFT_UNIT_FAILED));
+	assert_int_equal(verdict_of(&f).state, STATE_DEGRADED);
+	assert_int_equal(verdict_action(&f), ACTION_NONE); /* the timer is what was asked for */
+	f = on_a_timer();
+	f.enabled = false;
+	assert_false(verdict_ingests(&f));
+	f = on_a_timer();
+	f.spools = false;
+	assert_false(verdict_ingests(&f));
+}
+
+static void dl_6_a_helper_is_there_for_its_consumer(void **state)
+{
+	struct addon_facts f = on_a_timer();
+
+	(void)state;
+	f.helper = true;
+	f.unit = f.run = (struct unit_facts){ .known = false };
+	assert_int_equal(verdict_of(&f).state, STATE_ACTIVE);
+	assert_int_equal(verdict_action(&f), ACTION_NONE);
+	f.binary_modified = true;
+	assert_int_equal(verdict_of(&f).state, STATE_DEGRADED);
+	f.binary_modified = f.activated = false;
+	assert_int_equal(verdict_action(&f), ACTION_ACTIVATE);
+	assert_true(drift_has(verdict_of(&f).drift, DRIFT_ASSIGNED_NOT_ACTIVE));
+	f.call_failed = true;
+	assert_int_equal(verdict_of(&f).state, STATE_FAILED);
+	f.activated = true;
+	f.enabled = false;
+	assert_int_equal(verdict_action(&f), ACTION_DEACTIVATE);
+}
+
+/* The unit comes up and goes down while the updater tries: the state does not follow it. */
+static void np_6_a_retry_is_no_other_state(void **state)
+{
+	static const char *const states[] = { "inactive", "activating", "active", "deactivating", "failed" };
+	struct addon_facts f = healthy();
+	struct verdict v;
+
+	(void)state;
+	f.connected = false;
+	f.call_failed = f.start_failed = true;
+	snprintf(f.unit.active_state, sizeof(f.unit.active_state), "failed");
+	v = verdict_of(&f);
+	assert_int_equal(v.state, STATE_FAILED);
+	assert_true(drift_has(v.drift, DRIFT_UNIT_FAILED));
+	f.call_pending = true;
+	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+		snprintf(f.unit.active_state, sizeof(f.unit.active_state), "%s", states[i]);
+		assert_int_equal(verdict_of(&f).state, v.state);
+		assert_int_equal(verdict_of(&f).drift, v.drift);
+	}
+	/* A version that fails to start while the one before runs on is another matter. */
+	f.was_up = f.connected = true;
+	snprintf(f.unit.active_state, sizeof(f.unit.active_state), "active");
+	assert_false(drift_has(verdict_of(&f).drift, DRIFT_UNIT_FAILED));
+}
+
+static void np_6_no_conclusion_before_systemd_has_answered(void **state)
+{
+	struct addon_facts f = healthy();
+
+	(void)state;
+	f.unit = (struct unit_facts){ .known = false };
+	f.connected = false;
+	f.asked = true;
+	assert_int_equal(verdict_of(&f).drift, 0);
+	assert_int_equal(verdict_of(&f).state, STATE_ACTIVATING);
+	f.asked = false;
+	assert_true(drift_has(verdict_of(&f).drift, DRIFT_ASSIGNED_NOT_ACTIVE));
+}
+
+/* The link is seen before systemd has read it: nothing is started in between. */
+static void np_6_a_mask_counts_from_its_link_on(void **state)
+{
+	struct addon_facts f = healthy();
+
+	(void)state;
+	f.masked = true;
+	snprintf(f.unit.active_state, sizeof(f.unit.active_state), "inactive");
+	assert_int_equal(verdict_action(&f), ACTION_NONE);
+	assert_int_equal(verdict_of(&f).state, STATE_DEGRADED);
+	f.masked = false;
+	assert_int_equal(verdict_action(&f), ACTION_ACTIVATE);
+}
+
+static void np_6_an_edited_unit_is_written_again_when_asked_for(void **state)
+{
+	struct addon_facts f = healthy();
+	char text[64];
+
+	(void)state;
+	f.unit_modified = f.binary_modified = true;
+	assert_string_equal(drift_list(verdict_of(&f).drift, text, sizeof(text)), "binary_modified,unit_modified");
+	assert_int_equal(verdict_action(&f), ACTION_NONE);
+	f.explicit_request = true;
+	assert_int_equal(verdict_action(&f), ACTION_ACTIVATE);
+}
+
 static void backoff_doubles_to_its_limit(void **state)
 {
 	struct backoff b = { .min_us = 50000, .max_us = 2000000 };
@@ -155,6 +274,12 @@ int main(void)
 		cmocka_unit_test(dormant_until_assigned_then_activated),
 		cmocka_unit_test(disabled_by_hand_is_left_until_assigned_again),
 		cmocka_unit_test(dl_6_unsupported_is_never_applied),
+		cmocka_unit_test(dl_4_a_timer_waits_and_its_last_run_counts),
+		cmocka_unit_test(dl_6_a_helper_is_there_for_its_consumer),
+		cmocka_unit_test(np_6_a_retry_is_no_other_state),
+		cmocka_unit_test(np_6_no_conclusion_before_systemd_has_answered),
+		cmocka_unit_test(np_6_a_mask_counts_from_its_link_on),
+		cmocka_unit_test(np_6_an_edited_unit_is_written_again_when_asked_for),
 		cmocka_unit_test(backoff_doubles_to_its_limit),
 	};
 

@@ -193,6 +193,48 @@ static void without_capabilities_the_sets_are_emptied(void **state)
 	assert_string_equal(socket, "");
 }
 
+static void dl_4_a_timer_its_service_and_the_spool(void **state)
+{
+	static const char timer[] = "id: probe\nname: P\nversion: 1.2.3\nkind: native\ndelivery: os-package\nsupervision: systemd-timer\n"
+				    "capabilities: [x]\nrequires: {run_as: %s}\nconfig_schema: s.json\nexec: {binary: probe}\n"
+				    "schedule: {on_calendar: 'Mon..Fri 10:00', randomized_delay_s: 30}\nspool_dir: %s\n";
+	static const char spool[] = "/var/lib/serviceradar/spool/probe";
+	static const char *const elsewhere[] = { "/etc", "/var/lib/serviceradar/spool", "/var/lib/serviceradar/spool/", "/var/lib/serviceradar/spool/other",
+						 "/var/lib/serviceradar/spool/probe/x", "/var/lib/serviceradar/spool/../agent" };
+	_cleanup_free_ char *text = NULL, *service = NULL, *unit = NULL, *calendar = NULL, *group = NULL, *more = NULL, *mask = NULL, *paths = NULL;
+	_cleanup_manifest_ struct manifest m = { 0 };
+	struct error err = { .text = "" };
+
+	(void)state;
+	assert_true(asprintf(&text, timer, "scan", spool) > 0);
+	if (manifest_parse(text, strlen(text), "addon.yaml", &m, &err) != 0)
+		fail_msg("%s", err.text);
+	service = render_unit(&m, "service");
+	unit = render_unit(&m, "timer");
+	calendar = line_with(unit, "OnCalendar=");
+	assert_string_equal(calendar, "Mon..Fri 10:00");
+	assert_non_null(strstr(unit, "\nWantedBy=timers.target\n"));
+	assert_non_null(strstr(service, "\nType=oneshot\n"));
+	assert_null(strstr(service, "[Install]"));
+	assert_null(strstr(service, "Restart="));
+	group = line_with(service, "Group=");
+	more = line_with(service, "SupplementaryGroups=");
+	mask = line_with(service, "UMask=");
+	paths = line_with(service, "ReadWritePaths=");
+	assert_string_equal(group, "serviceradar");
+	assert_string_equal(more, "scan");
+	assert_string_equal(mask, "0027");
+	assert_string_equal(paths, spool);
+	for (size_t i = 0; i < sizeof(elsewhere) / sizeof(elsewhere[0]); i++) {
+		_cleanup_manifest_ struct manifest bad = { 0 };
+		_cleanup_free_ char *other = NULL;
+
+		assert_true(asprintf(&other, timer, "scan", elsewhere[i]) > 0);
+		assert_int_equal(manifest_parse(other, strlen(other), "addon.yaml", &bad, &err), -EINVAL);
+		assert_non_null(strstr(err.text, "spool_dir"));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -201,6 +243,7 @@ int main(void)
 		cmocka_unit_test(what_could_end_a_line_is_refused),
 		cmocka_unit_test(a_name_is_only_a_description),
 		cmocka_unit_test(without_capabilities_the_sets_are_emptied),
+		cmocka_unit_test(dl_4_a_timer_its_service_and_the_spool),
 	};
 
 	return cmocka_run_group_tests_name("lib/render.c", tests, NULL, NULL);
