@@ -251,7 +251,8 @@ enum action verdict_action(const struct addon_facts *f)
 {
 	bool up = unit_running(&f->unit) || unit_starting(&f->unit);
 
-	if (f->call_pending || f->call_blocked || f->toggle)
+	/* What systemd has not answered yet may be that an administrator disabled the unit that has just stopped. */
+	if (f->call_pending || f->call_blocked || f->toggle || f->asked)
 		return ACTION_NONE;
 	if (!f->assigned || !f->enabled) {
 		/* Started by hand and never assigned: shown as drift, not fought over. */

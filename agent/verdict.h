@@ -53,7 +53,7 @@ struct addon_facts {
 	bool start_failed;           /* … because the unit did not start, or did not run as it should */
 	struct unit_facts unit;      /* the service, or the timer that starts it */
 	struct unit_facts run;       /* the service that a timer starts; unknown for others */
-	bool asked;                  /* systemd was asked and has not answered yet: nothing is known of the unit */
+	bool asked;                  /* systemd was asked and has not answered yet: nothing is done before */
 	bool masked;                 /* a link to /dev/null is in a unit's place: systemd may not have read it yet */
 	bool helper;                 /* has no unit: its consumer runs it */
 	bool spools;                 /* leaves files for the agent */

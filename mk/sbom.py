@@ -102,14 +102,19 @@ class Rpm:
         self.here = bool(output("rpm", "-q", "--whatprovides", "glibc", check=False).strip().startswith("glibc"))
         self.versions = {}
         self.depends = self.names("--requires")
-        self.optional = self.names("--recommends") | self.names("--suggests")
+        self.optional = self.names("--recommends") | self.names("--suggests") | self.conditional()
         self.built_with = {}
+
+    def conditional(self):
+        """Needed where something else is installed: "(NAME if OTHER)"."""
+        needs = output("rpm", "-qp", "--nosignature", "--requires", self.path).splitlines()
+        return {need[1:].split(" ")[0] for need in needs if need.startswith("(") and " if " in need}
 
     def names(self, kind):
         found = set()
         for need in output("rpm", "-qp", "--nosignature", kind, self.path).splitlines():
             need = need.split(" ")[0]
-            if re.match(r"(rpmlib|config|rtld)\(", need):
+            if re.match(r"((rpmlib|config|rtld)?)\(", need):
                 continue
             # The versions of a library's symbols, and the architecture of a package, are further facts of the same need.
             found.add(self.provider(re.sub(r"\((64bit|x86-64|aarch-64)\)$", "", re.sub(r"^(lib[^(]*|ld-[^(]*)\(.*", r"\1", need))))

@@ -73,7 +73,11 @@ with tempfile.TemporaryDirectory() as root:
     else:
         subprocess.run(f"rpm2cpio '{package}' | cpio -idm --quiet --no-preserve-owner -D '{root}'", shell=True, check=True)
         same("name and version", f"{main['name']} {main['versionInfo']}", run("rpm", "-qp", "--nosignature", "--qf", "%{NAME} %{VERSION}-%{RELEASE}", package))
-        depends = {re.sub(r"\(.*", "", d.split()[0]) for d in run("rpm", "-qp", "--nosignature", "--requires", package).splitlines()}
+        needs = [d.split()[0] for d in run("rpm", "-qp", "--nosignature", "--requires", package).splitlines()]
+        depends = {re.sub(r"\(.*", "", d) for d in needs if not d.startswith("(")}
+        optional = {names[r["spdxElementId"]] for r in doc["relationships"] if r["relationshipType"] == "OPTIONAL_DEPENDENCY_OF"}
+        for need in {d[1:] for d in needs if d.startswith("(")} - optional:  # "(NAME if OTHER)"
+            wrong.append(f"needed where something else is, and not in the document: {need}")
         depends -= {"rpmlib", "config", "rtld"}
         depends = {d for d in depends if not d.startswith("ld-linux")} | {n for n in relations("DEPENDS_ON") if n.startswith("ld-linux")}
     files, linked = {}, set()

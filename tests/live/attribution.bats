@@ -43,7 +43,7 @@ scenario() { told=$(in_ns python3 "$BATS_TEST_DIRNAME/sockets.py" "$@"); }
 # events 'PYTHON': runs it with e (all events), told (what the scenario told), and helpers: one(...) is the only event with these
 # fields, some(...) those with them.
 events() {
-	TOLD=$told python3 -c '
+	printf '%s\n' "$output" | TOLD=$told python3 -c '
 import json, os, sys
 lines = [json.loads(l) for l in sys.stdin if l.startswith("{")]
 e = [o for o in lines if "eventKind" in o]
@@ -53,7 +53,7 @@ def one(**f):
     got = some(**f)
     assert len(got) == 1, (f, got)
     return got[0]
-exec(sys.argv[1])' "$1" <<<"$output"
+exec(sys.argv[1])' "$1"
 }
 
 @test "HV-6 UDP and UDP-Lite, connected and not, IPv4, IPv6, IPv4-mapped: one event for each peer and direction" {

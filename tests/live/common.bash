@@ -43,11 +43,12 @@ stop_netprobe() {
 proc_field() { sed -n "s/^$1:[[:space:]]*//p" "/proc/$PID/status"; }
 
 # shellcheck disable=SC2154 # bats sets output
-# has 'PYTHON EXPRESSION': some line of $output is a JSON object o for which it is true.
+# has 'PYTHON EXPRESSION': some line of $output is a JSON object o for which it is true. By a pipe: bash dies of some here-strings of
+# many megabytes.
 has() {
-	python3 -c 'import json, sys
+	printf '%s\n' "$output" | python3 -c 'import json, sys
 lines = [json.loads(l) for l in sys.stdin if l.startswith("{")]
-sys.exit(not any(eval(sys.argv[1], {"o": o}) for o in lines))' "$1" <<<"$output"
+sys.exit(not any(eval(sys.argv[1], {"o": o}) for o in lines))' "$1"
 }
 # Counters of a PingAck in $output add up: nothing is lost without being counted.
 adds_up() {

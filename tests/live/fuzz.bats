@@ -8,5 +8,8 @@ TOP=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
 	run make -s -C "$TOP" -j2 fuzz FUZZ_SECONDS=2
 	echo "$output"
 	[ "$status" -eq 0 ]
-	[ "$(grep -c '^ok' <<<"$output")" -eq "$(find "$TOP/tests/fuzz" -name '*.c' | wc -l)" ]
+	local all
+	all=$(sed -n 's/^1\.\.\([0-9]*\)$/\1/p' <<<"$output")
+	[ "$all" -gt "$(find "$TOP/tests/fuzz" -name '*.c' | wc -l)" ] # dissect.c is as many as there are dissectors
+	[ "$(grep -c '^ok' <<<"$output")" -eq "$all" ]
 }

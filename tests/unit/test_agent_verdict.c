@@ -120,6 +120,18 @@ static void disabled_by_hand_is_left_until_assigned_again(void **state)
 	assert_int_equal(verdict_action(&f), ACTION_ACTIVATE);
 }
 
+static void stopped_and_perhaps_disabled_waits_for_the_answer(void **state)
+{
+	struct addon_facts f = healthy();
+
+	(void)state;
+	snprintf(f.unit.active_state, sizeof(f.unit.active_state), "inactive");
+	f.asked = true;
+	assert_int_equal(verdict_action(&f), ACTION_NONE);
+	f.asked = false;
+	assert_int_equal(verdict_action(&f), ACTION_ACTIVATE);
+}
+
 static void dl_6_unsupported_is_never_applied(void **state)
 {
 	struct addon_facts f = healthy();
@@ -273,6 +285,7 @@ int main(void)
 		cmocka_unit_test(np_3_disabled_is_deactivated),
 		cmocka_unit_test(dormant_until_assigned_then_activated),
 		cmocka_unit_test(disabled_by_hand_is_left_until_assigned_again),
+		cmocka_unit_test(stopped_and_perhaps_disabled_waits_for_the_answer),
 		cmocka_unit_test(dl_6_unsupported_is_never_applied),
 		cmocka_unit_test(dl_4_a_timer_waits_and_its_last_run_counts),
 		cmocka_unit_test(dl_6_a_helper_is_there_for_its_consumer),
