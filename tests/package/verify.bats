@@ -17,6 +17,11 @@ teardown_file() {
 	"$CT" down "$NAME"
 }
 
+teardown() {
+	[ -n "${BATS_TEST_COMPLETED:-}" ] || in_ct cat /run/serviceradar/addons/netprobe.json || :
+	[ -n "${BATS_TEST_COMPLETED:-}" ] || in_ct journalctl --no-pager -q -o short-precise -n 60 || :
+}
+
 # clean: nothing is missing, changed, or without a digest.
 clean() {
 	if [ "$FAMILY" = deb ]; then
@@ -43,21 +48,21 @@ clean() {
 
 @test "PK-7 after a restart, a reboot, disable, enable, recover" {
 	in_ct systemctl restart serviceradar-netprobe serviceradar-agent
-	until_ok 20 status_is state active
+	until_ok 60 status_is state active
 	clean
 	"$CT" reboot "$NAME"
-	until_ok 20 status_is state active
+	until_ok 60 status_is state active
 	clean
 	in_ct srctl addon disable netprobe
 	in_ct "$UPDATER" recover
 	in_ct srctl addon enable netprobe
-	until_ok 20 status_is state active
+	until_ok 60 status_is state active
 	clean
 }
 
 @test "PK-7 after a reinstall of both" {
 	pkg reinstall serviceradar-agent serviceradar-netprobe
-	until_ok 20 status_is state active
+	until_ok 60 status_is state active
 	clean
 }
 
