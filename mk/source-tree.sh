@@ -7,7 +7,8 @@ umask 022
 out=$1
 rm -rf "$out"
 mkdir -p "$out"
-if git rev-parse --is-inside-work-tree >/dev/null 2>&1; then
+# A copy that was unpacked inside of another repository is not that one's.
+if [ "$(git rev-parse --show-toplevel 2>/dev/null)" = "$(pwd -P)" ]; then
 	git ls-files -co --exclude-standard
 else
 	find . -path ./build -prune -o -path ./.cache -prune -o -path ./.git -prune -o -type f -print
