@@ -262,6 +262,10 @@ void addon_done(struct addon *d, enum updater_result result, const char *why)
 	bool staging = d->action == ACTION_FETCH || d->action == ACTION_STAGE;
 
 	d->facts.call_pending = false;
+	if (strcmp(d->call_mark, d->mark) != 0) { /* the answer to what is wanted no more: nothing follows from it */
+		addon_refresh(d);
+		return;
+	}
 	d->facts.call_failed = result != UPDATER_OK && result != UPDATER_BUSY;
 	d->facts.start_failed = result == UPDATER_FAILED && !staging;
 	if (result == UPDATER_OK) {
@@ -348,10 +352,15 @@ static void act(struct addon *d)
 	action = verdict_action(&d->facts);
 	if (d->facts.call_blocked && !d->refused && d->blocked_until_us > now_us())
 		wake_at(d, d->blocked_until_us);
-	if (action == ACTION_NONE)
+	if (action == ACTION_NONE) {
+		/* Runs as it was asked to: what an administrator does next is not against this request. */
+		if (verdict_up(&d->facts) && !d->facts.call_pending && !d->facts.call_blocked && !d->facts.asked)
+			d->facts.explicit_request = false;
 		return;
+	}
 	log_event(LOG_LEVEL_INFO, action_names[action], "addon", d->id, "version", d->facts.want_version, NULL);
 	d->action = action;
+	memcpy(d->call_mark, d->mark, sizeof(d->call_mark));
 	r = start_call(d, action);
 	if (r < 0) {
 		addon_complain(&d->call_error, strerror(-r));

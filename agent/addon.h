@@ -30,7 +30,7 @@ struct addon {
 	const struct toggle *toggle; /* what the agent itself switches; NULL: a program of its own */
 	struct json_object *toggled; /* the config that it is on with; owned; NULL: off */
 	struct json_object *config;  /* in force; owned */
-	char mark[ASSIGNMENT_MARK_BYTES]; /* of the assignment that was taken in last */
+	char mark[ASSIGNMENT_MARK_BYTES], call_mark[ASSIGNMENT_MARK_BYTES]; /* of the assignment taken in last, and when the updater was asked */
 	char payload_dir[512], active_dir[512], grant_mode[24], want_delivery[24];
 	const char *source;          /* of the assignment: "local" or "pushed" */
 	bool overridden;             /* a pushed one, too, that says something else */

@@ -230,7 +230,7 @@ struct verdict verdict_of(const struct addon_facts *f)
 		return of_helper(f);
 
 	v.drift = drift_of_payload(f);
-	if (f->asked && !f->unit.known) /* no conclusions before the answer */
+	if (f->asked && (!f->unit.known || (f->explicit_request && !running))) /* no conclusions before the answer */
 		return (struct verdict){ STATE_ACTIVATING, v.drift };
 	if (retrying(f) || (f->call_pending && !running))
 		return of_call(f, v.drift);

@@ -266,7 +266,6 @@ int activation_settle(struct updater *u, const char *id, const struct state *s, 
 static struct state successor(const struct state *before, const struct payload *p, enum grant_mode mode)
 {
 	struct state after = { .activated = true, .grant = mode };
-	struct stat st = { .st_size = 0 };
 
 	(void)snprintf(after.label, sizeof(after.label), "%s", p->label);
 	(void)snprintf(after.version, sizeof(after.version), "%s", p->manifest.version);
@@ -276,8 +275,7 @@ static struct state successor(const struct state *before, const struct payload *
 		       *before->highest && semver_compare(before->highest, p->manifest.version) > 0 ? before->highest :
 												    p->manifest.version);
 	memcpy(after.sha256, p->sha256, sizeof(after.sha256));
-	(void)fstat(p->binary, &st);
-	binary_mark(&st, after.mark);
+	memcpy(after.mark, p->mark, sizeof(after.mark));
 	return after;
 }
 

@@ -20,7 +20,7 @@ static bool read_only(int fd)
 	return fstatvfs(fd, &v) == 0 && (v.f_flag & ST_RDONLY);
 }
 
-static int check_binary(struct updater *u, const struct payload *p, const char *where)
+static int check_binary(struct updater *u, struct payload *p, const char *where)
 {
 	struct stat st;
 
@@ -37,6 +37,7 @@ static int check_binary(struct updater *u, const struct payload *p, const char *
 		return error_set(&u->err, -EPERM, "%s: mode %04o lets others write it", where, st.st_mode & 07777u);
 	if (st.st_mode & (S_ISUID | S_ISGID))
 		return error_set(&u->err, -EPERM, "%s: mode %04o has a setuid or setgid bit", where, st.st_mode & 07777u);
+	binary_mark(&st, p->mark);
 	return 0;
 }
 

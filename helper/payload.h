@@ -5,6 +5,7 @@
 #include "helper/updater.h"
 #include "lib/cleanup.h"
 #include "lib/manifest.h"
+#include "lib/mark.h"
 
 #define PAYLOAD_PACKAGED "packaged" /* the label of what an OS package installed; any other label is a staged version */
 #define PAYLOAD_ORIGIN   ".origin.json" /* beside a staged version's files: what was verified, and their digests */
@@ -14,7 +15,7 @@ struct payload {
 	char *path; /* absolute, below the updater's root */
 	int dir, binary;
 	struct manifest manifest;
-	char sha256[65]; /* of the binary */
+	char sha256[65], mark[BINARY_MARK_BYTES]; /* of the binary, see lib/mark.h */
 	char bundle_sha256[65], key_id[17]; /* of a staged version */
 };
 

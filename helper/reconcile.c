@@ -67,9 +67,8 @@ static enum result bring_up(struct updater *u, const char *id, const char *label
 	if (a && assignment_approves(a, &p.manifest, &u->err) < 0)
 		return RESULT_REFUSED;
 	if (s->activated && !units_enabled(u, id)) {
-		r = capability_grant(u, &p, &mode) < 0 ? RESULT_FAILED : RESULT_DONE;
-		if (r == RESULT_DONE && !u->start_denied && activation_stale(u, &p, s))
-			r = activation_run(u, &p, mode, (struct how){ .start = true }, out);
+		start = !u->start_denied && activation_stale(u, &p, s);
+		r = activation_run(u, &p, mode, (struct how){ .start = start }, out);
 		return r == RESULT_DONE ? note(u, id, "assigned, but its unit was disabled by hand; left disabled") : r;
 	}
 	start = agent && !u->start_denied && !stopped_by_hand(u, id, s);

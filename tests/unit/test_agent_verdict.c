@@ -128,6 +128,9 @@ static void stopped_and_perhaps_disabled_waits_for_the_answer(void **state)
 	snprintf(f.unit.active_state, sizeof(f.unit.active_state), "inactive");
 	f.asked = true;
 	assert_int_equal(verdict_action(&f), ACTION_NONE);
+	snprintf(f.unit.active_state, sizeof(f.unit.active_state), "failed");
+	f.explicit_request = true; /* whoever asked is not told of the failure before */
+	assert_int_equal(verdict_of(&f).state, STATE_ACTIVATING);
 	f.asked = false;
 	assert_int_equal(verdict_action(&f), ACTION_ACTIVATE);
 }
