@@ -26,8 +26,9 @@ def run(*command):
 
 def same(what, said, found):
     if said != found:
-        only = (sorted(set(said) - set(found)), sorted(set(found) - set(said))) if isinstance(said, (set, dict)) else (said, found)
-        wrong.append(f"{what}: the document says {only[0]}, the package {only[1]}")
+        if isinstance(said, set):
+            said, found = sorted(said - found), sorted(found - said)
+        wrong.append(f"{what}: the document says {said}, the package {found}")
 
 
 same("version", doc["spdxVersion"], "SPDX-2.3")
