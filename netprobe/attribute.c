@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "netprobe/attribute.h"
 
+#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdarg.h>
@@ -16,10 +17,19 @@
 
 #define LISTENERS_MAX 65536u
 
+/* Events of before a restart, taken out of the ring buffer to make room for what is told of their cgroups. */
+struct kept {
+	struct attribution_event *events;
+	size_t next, count;
+	bool keeping;
+};
+
 struct attribution {
 	struct ladder ladder;
 	struct ring_buffer *ring;
 	const struct attribution_counters *counters;
+	struct attribution_ledger *ledger;
+	struct kept kept;
 	struct process_table processes;
 	struct cgroup_table cgroups;
 	struct seed seed;
@@ -57,6 +67,42 @@ static void on_flow(const struct attribution_event *kernel, void *userdata)
 	a->fn(&event, a->userdata);
 }
 
+/* Room for as many as the ring buffer holds, and as come meanwhile. */
+#define KEPT_MAX (2 * (EVENT_RING_BYTES / (unsigned)sizeof(struct attribution_event)))
+
+static int keep(struct kept *k, const struct attribution_event *e)
+{
+	if (!k->events)
+		k->events = malloc(KEPT_MAX * sizeof(*k->events));
+	if (!k->events || k->count == KEPT_MAX)
+		return -ENOMEM;
+	k->events[k->count++] = *e;
+	return 0;
+}
+
+static int on_flow_record(struct attribution *a, const struct attribution_event *e)
+{
+	if (a->kept.keeping && keep(&a->kept, e) == 0)
+		return 0;
+	on_flow(e, a);
+	return ++a->turn < ATTRIBUTION_TURN ? 0 : -EAGAIN; /* ends the turn, behind this record */
+}
+
+/* Hands out what was kept. */
+static void drain_kept(struct attribution *a)
+{
+	struct kept *k = &a->kept;
+
+	while (k->next < k->count && a->turn < ATTRIBUTION_TURN) {
+		on_flow(&k->events[k->next++], a);
+		a->turn++;
+	}
+	if (k->next == k->count) {
+		free(k->events);
+		*k = (struct kept){ 0 };
+	}
+}
+
 /* A record that the table has no memory for is one that is not known later: nothing else follows from it. */
 static int on_record(void *userdata, void *data, size_t size)
 {
@@ -65,9 +111,7 @@ static int on_record(void *userdata, void *data, size_t size)
 
 	switch (size >= sizeof(__u32) ? *(const __u32 *)data : 0) {
 	case RECORD_FLOW:
-		if (size >= sizeof(struct attribution_event))
-			on_flow(data, a);
-		return ++a->turn < ATTRIBUTION_TURN ? 0 : -EAGAIN; /* ends the turn, behind this record */
+		return size >= sizeof(struct attribution_event) ? on_flow_record(a, data) : 0;
 	case RECORD_PROCESS:
 		if (size >= sizeof(struct process_record))
 			(void)process_note(&a->processes, data);
@@ -113,9 +157,34 @@ int attribution_enable(struct attribution *a, bool on, struct error *err)
 	return r;
 }
 
+/* What is told once was told to another daemon: tell it again. */
+static void forget_cgroups(const struct bpf_map *cgroups)
+{
+	__u64 key;
+
+	while (bpf_map_get_next_key(bpf_map__fd(cgroups), NULL, &key) == 0 && bpf_map_delete_elem(bpf_map__fd(cgroups), &key) == 0)
+		;
+}
+
+/* Events that wait in the ring buffer are older than what a look at the processes tells: they wait until that is known, too. */
+static int seed_again(struct attribution *a)
+{
+	int r;
+
+	a->kept.keeping = true;
+	r = ring_buffer__consume(a->ring);
+	forget_cgroups(a->ladder.skel->maps.cgroups);
+	if (r >= 0)
+		r = seed(a);
+	if (r >= 0)
+		r = ring_buffer__consume(a->ring);
+	a->kept.keeping = false;
+	return r < 0 ? r : 0;
+}
+
 static int map_buffers(struct attribution *a, struct error *err)
 {
-	const void *at;
+	void *at;
 
 	a->ring = ring_buffer__new(bpf_map__fd(a->ladder.skel->maps.events), on_record, a, NULL);
 	if (!a->ring)
@@ -125,6 +194,10 @@ static int map_buffers(struct attribution *a, struct error *err)
 	if (at == MAP_FAILED)
 		return error_set(err, -errno, "cannot map the counters: %s", strerror(errno));
 	a->counters = at;
+	at = mmap(NULL, sizeof(struct attribution_ledger), PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(a->ladder.skel->maps.ledger), 0);
+	if (at == MAP_FAILED)
+		return error_set(err, -errno, "cannot map the ledger: %s", strerror(errno));
+	a->ledger = at;
 	return 0;
 }
 
@@ -133,7 +206,7 @@ int attribution_leave_out(const char *hook)
 	return ladder_leave_out(hook);
 }
 
-int attribution_open(struct attribution **out, attribution_fn fn, void *userdata, struct error *err)
+int attribution_open(struct attribution **out, const char *pins, attribution_fn fn, void *userdata, struct error *err)
 {
 	struct attribution *a = calloc(1, sizeof(*a));
 	int r;
@@ -144,6 +217,7 @@ int attribution_open(struct attribution **out, attribution_fn fn, void *userdata
 	a->fn = fn;
 	a->userdata = userdata;
 	a->seed.fd = -1;
+	a->ladder.pins = pins;
 	libbpf_set_print(log_libbpf);
 	r = ladder_climb(&a->ladder, err);
 	if (!a->ladder.skel && r == 0) /* never: for the static analyzers */
@@ -154,7 +228,7 @@ int attribution_open(struct attribution **out, attribution_fn fn, void *userdata
 		attribution_close(a);
 		return r;
 	}
-	r = seed(a);
+	r = a->ladder.taken_up ? seed_again(a) : seed(a);
 	if (r < 0)
 		log_event(LOG_LEVEL_WARNING, "sockets that are older than the daemon are not known", "error", strerror(-r), NULL);
 	*out = a;
@@ -169,10 +243,28 @@ void attribution_close(struct attribution *a)
 	ring_buffer__free(a->ring);
 	if (a->counters)
 		munmap((void *)(uintptr_t)a->counters, sizeof(struct attribution_counters) * EVENT_CPUS_MAX);
+	if (a->ledger)
+		munmap(a->ledger, sizeof(*a->ledger));
+	free(a->kept.events);
 	ladder_close(&a->ladder);
 	process_table_free(&a->processes);
 	cgroup_table_free(&a->cgroups);
 	free(a);
+}
+
+bool attribution_taken_up(const struct attribution *a)
+{
+	return a->ladder.taken_up;
+}
+
+bool attribution_outlives(const struct attribution *a)
+{
+	return a->ladder.pins != NULL;
+}
+
+struct attribution_ledger *attribution_ledger(const struct attribution *a)
+{
+	return a->ledger;
 }
 
 int attribution_fd(const struct attribution *a)
@@ -185,6 +277,9 @@ int attribution_drain(struct attribution *a)
 	int r;
 
 	a->turn = 0;
+	drain_kept(a);
+	if (a->turn >= ATTRIBUTION_TURN)
+		return ATTRIBUTION_TURN;
 	r = ring_buffer__consume(a->ring);
 	return r == -EAGAIN ? ATTRIBUTION_TURN : r;
 }

@@ -28,11 +28,19 @@ typedef void (*attribution_listener_fn)(const struct listener_record *record, st
  * Before attribution_open(). */
 int attribution_leave_out(const char *hook);
 
-/* Loads and attaches what this kernel takes, and gives the sockets that are there their owners. Needs CAP_BPF and CAP_PERFMON
- * in the effective set. -ENOTSUP and the reason, naming the program, when the necessary one cannot run; the others are left
+/* Loads and attaches what this kernel takes, and gives the sockets that are there their owners. `pins` (kept by reference) is a
+ * directory that pins_usable() agrees to, or NULL: what an earlier daemon left there is taken up, with the events that nobody has
+ * seen yet, and what is loaded stays when the attribution is closed. Needs CAP_BPF and CAP_PERFMON in the effective set. -ENOTSUP and the reason, naming the program, when the necessary one cannot run; the others are left
  * out, and attribution_program tells why. */
-int attribution_open(struct attribution **out, attribution_fn fn, void *userdata, struct error *err);
+int attribution_open(struct attribution **out, const char *pins, attribution_fn fn, void *userdata, struct error *err);
 void attribution_close(struct attribution *a);
+
+/* Whether an earlier daemon's maps were taken up; whether the next one may take up these. */
+bool attribution_taken_up(const struct attribution *a);
+bool attribution_outlives(const struct attribution *a);
+
+/* The account of what became of the events, in memory that outlives the daemon where maps are pinned. The caller writes it. */
+struct attribution_ledger *attribution_ledger(const struct attribution *a);
 
 /* Stops or resumes the events; what is in the ring stays. Resuming needs the capabilities again, and looks at the sockets
  * again that came meanwhile. */

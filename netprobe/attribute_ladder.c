@@ -7,9 +7,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "netprobe/attribute.skel.h"
+#include "netprobe/bpf/events.h"
+
+#include "netprobe/attribute.skel.h" /* knows its types from the above */
 
 #include "lib/cleanup.h"
+#include "netprobe/pins.h"
 
 enum kind { TRACEPOINT, FUNCTION, ITERATOR };
 
@@ -144,6 +147,7 @@ static int open_skeleton(struct ladder *l)
 		return -errno;
 	if (stat("/proc/self/ns/pid", &ns) == 0)
 		l->skel->rodata->pidns_inum = (uint32_t)ns.st_ino;
+	l->skel->rodata->layout = ATTRIBUTION_LAYOUT;
 	l->skel->rodata->cgroup_v1 = has_cgroup_v1();
 	l->skel->rodata->have_accept = l->wanted[PROGRAM_ACCEPT4] || l->wanted[PROGRAM_ACCEPT2];
 	l->skel->rodata->have_tx_peers = l->wanted[PROGRAM_QUEUE];
@@ -189,15 +193,60 @@ static void try_alone(struct ladder *l, unsigned i)
 	l->skel = NULL;
 }
 
+static bool is_wanted(const char *name, void *userdata)
+{
+	const struct ladder *l = userdata;
+	char ours[PINS_NAME_BYTES];
+
+	for (unsigned i = 0; i < PROGRAMS; i++) {
+		if (!l->wanted[i])
+			continue;
+		pins_link_name(find(l->skel, i), ours);
+		if (strcmp(name, ours) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Maps that cannot be taken up are of another build: then without them. Links of another build are detached before ours are attached:
+ * what happens in between is missed, and nothing is told twice. */
 static int load_wanted(struct ladder *l)
 {
-	int r = open_skeleton(l);
+	for (int attempt = 0; attempt < 2; attempt++) {
+		int r = open_skeleton(l);
 
-	if (r < 0)
-		return r;
-	for (unsigned i = 0; i < PROGRAMS; i++)
-		bpf_program__set_autoload(find(l->skel, i), l->wanted[i]);
-	return attribute_bpf__load(l->skel);
+		if (r < 0)
+			return r;
+		for (unsigned i = 0; i < PROGRAMS; i++)
+			bpf_program__set_autoload(find(l->skel, i), l->wanted[i]);
+		l->taken_up = l->pins && pins_offer(l->pins, l->skel->obj, l->skel->maps.rodata) > 0;
+		r = attribute_bpf__load(l->skel);
+		if (r == 0 && l->pins)
+			pins_sweep(l->pins, is_wanted, l);
+		if (r == 0 || !l->taken_up)
+			return r;
+		attribute_bpf__destroy(l->skel);
+		l->skel = NULL;
+		pins_clear(l->pins);
+	}
+	return -EINVAL; /* never: nothing is taken up the second time */
+}
+
+/* A link that cannot be pinned ends with the daemon: no reason to do without it. */
+static struct bpf_link *take_or_attach(const struct ladder *l, unsigned i)
+{
+	const struct bpf_program *p = find(l->skel, i);
+	struct bpf_link *link;
+
+	if (!l->pins || programs[i].kind == ITERATOR)
+		return attach(l->skel, i);
+	link = pins_take_link(l->pins, p);
+	if (link)
+		return link;
+	link = attach(l->skel, i);
+	if (link)
+		(void)pins_keep_link(l->pins, p, link);
+	return link;
 }
 
 static int attach_wanted(struct ladder *l, unsigned *failed)
@@ -205,7 +254,7 @@ static int attach_wanted(struct ladder *l, unsigned *failed)
 	for (unsigned i = 0; i < PROGRAMS; i++) {
 		if (!l->wanted[i] || l->links[i])
 			continue;
-		l->links[i] = attach(l->skel, i);
+		l->links[i] = take_or_attach(l, i);
 		if (!l->links[i]) {
 			*failed = i;
 			return -errno;
@@ -256,7 +305,9 @@ int ladder_attach(struct ladder *l, bool on, struct error *err)
 
 	if (!on) {
 		for (unsigned i = 0; i < PROGRAMS; i++)
-			if (programs[i].kind != ITERATOR) {
+			if (l->links[i] && programs[i].kind != ITERATOR) {
+				if (l->pins)
+					pins_drop_link(l->pins, find(l->skel, i));
 				bpf_link__destroy(l->links[i]);
 				l->links[i] = NULL;
 			}

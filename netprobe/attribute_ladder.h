@@ -34,18 +34,21 @@ struct ladder {
 	bool taken[PROGRAMS];     /* the kernel has the hook, and has not refused the program */
 	bool wanted[PROGRAMS];    /* it is there and is not stood in for by a better one */
 	char state[PROGRAMS][96]; /* "active", or why not */
+	const char *pins;         /* directory where maps and links are pinned, or NULL */
+	bool taken_up;            /* they were there: of a daemon before this one */
 };
 
 /* Leaves a program out, as if the kernel did not have its hook. -ENOENT: there is none of that name. Before ladder_climb(). */
 int ladder_leave_out(const char *hook);
 
-/* Loads and attaches what the kernel takes. -ENOTSUP with err naming the program when the necessary one is refused. */
+/* Loads and attaches what the kernel takes; what is pinned in l->pins is taken up, or replaced when it is another build's. -ENOTSUP with err naming the program when the necessary one is refused. */
 int ladder_climb(struct ladder *l, struct error *err);
 
-/* Attaches (again) or detaches all that is not an iterator. */
+/* Attaches (again) or detaches all that is not an iterator; what is detached is not pinned any more. */
 int ladder_attach(struct ladder *l, bool on, struct error *err);
 
 /* "tp_btf/inet_sock_set_state", … */
 const char *ladder_hook(unsigned program);
 
+/* What is pinned stays attached. */
 void ladder_close(struct ladder *l);

@@ -103,7 +103,7 @@ static bool print_programs(struct json_object *list)
 	const char *name, *state;
 	struct error err = { .text = "" };
 
-	if (attribution_open(&a, ignore_event, NULL, &err) < 0) {
+	if (attribution_open(&a, NULL, ignore_event, NULL, &err) < 0) {
 		say(list, "programs", false, err.text);
 		return false;
 	}

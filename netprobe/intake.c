@@ -97,7 +97,7 @@ uint64_t intake_waiting(const struct server *s, const struct attribution_totals 
 
 void intake_flush(struct server *s)
 {
-	while (s->attribution && attribution_drain(s->attribution) >= ATTRIBUTION_TURN)
+	while (s->attribution && !attribution_outlives(s->attribution) && attribution_drain(s->attribution) >= ATTRIBUTION_TURN)
 		;
 	presumed_expire(&s->presumed, UINT64_MAX, settled, s);
 }

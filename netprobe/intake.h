@@ -17,7 +17,7 @@ bool intake(struct server *s, uint64_t now_usec, bool *more);
 /* Events that are on their way: in the ring buffer, held, in the queue. */
 uint64_t intake_waiting(const struct server *s, const struct attribution_totals *t);
 
-/* Moves everything on into the queue, for the end. */
+/* Moves everything on into the queue, for the end; what is in a ring buffer that outlives us is left to the next daemon. */
 void intake_flush(struct server *s);
 
 void intake_free(struct server *s);

@@ -20,6 +20,7 @@
 #include "netprobe/config.h"
 #include "netprobe/fingerprint/fingerprint.h"
 #include "netprobe/hostcheck.h"
+#include "netprobe/pins.h"
 #include "netprobe/privilege.h"
 #include "netprobe/read.h"
 #include "netprobe/server.h"
@@ -30,7 +31,7 @@
 enum { EXIT_USAGE = 1, EXIT_FAILED = 3 };
 
 struct options {
-	const char *socket, *config, *read;
+	const char *socket, *config, *read, *pins;
 	const char *fingerprint_dbs[P0F_FILES_MAX + 1];
 	enum tap_kind tap;
 	unsigned cpu_percent;
@@ -54,6 +55,8 @@ static void usage(FILE *out)
 	      "  --tap KIND            auto (default), tracepoint or socket\n"
 	      "  --without HOOK        leave a kernel program out, by a name that --check prints; may be\n"
 	      "                        repeated\n"
+	      "  --pin-dir DIR         keep kernel programs and maps over a restart in this directory of a\n"
+	      "                        BPF file system (default " PINS_DEFAULT ")\n"
 	      "  --cpu-percent N       above this, of one CPU, look at fewer packets of each flow\n"
 	      "  --fingerprint-db FILE p0f signatures; may be repeated\n"
 	      "                        (default " P0F_DEFAULT_PATH ")\n"
@@ -93,7 +96,7 @@ static int parse(int argc, char **argv, struct options *o)
 		{ "log-format", required_argument, NULL, 'l' }, { "check", no_argument, NULL, 'k' },
 		{ "read", required_argument, NULL, 'r' }, { "fingerprint-db", required_argument, NULL, 'f' },
 		{ "tap", required_argument, NULL, 't' }, { "cpu-percent", required_argument, NULL, 'p' },
-		{ "without", required_argument, NULL, 'w' }, { "json", no_argument, NULL, 'j' }, { "debug", no_argument, NULL, 'd' },
+		{ "without", required_argument, NULL, 'w' }, { "pin-dir", required_argument, NULL, 'i' }, { "json", no_argument, NULL, 'j' }, { "debug", no_argument, NULL, 'd' },
 		{ "version", no_argument, NULL, 'V' }, { "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
 	};
 	int c;
@@ -132,6 +135,9 @@ static int parse(int argc, char **argv, struct options *o)
 				fprintf(stderr, "serviceradar-netprobe: --cpu-percent: \"%s\" is not 1 to 100\n", optarg);
 				return -EINVAL;
 			}
+			break;
+		case 'i':
+			o->pins = optarg;
 			break;
 		case 'r':
 			o->read = optarg;
@@ -196,12 +202,17 @@ static int prepare_loop(sd_event **event, struct error *err)
 static struct server *server; /* where events of the kernel go, once there is one */
 
 /* The kernel side, or NULL with the reason: without it the socket is served all the same. */
-static struct attribution *start_attribution(struct error *why)
+static struct attribution *start_attribution(const char *pins, struct error *why)
 {
 	struct attribution *a = NULL;
+	struct error no_pins = { .text = "" };
 	const char *name, *state;
 
-	if (hostcheck(why) < 0 || attribution_open(&a, server_event, &server, why) < 0) {
+	if (pins_usable(pins, &no_pins) < 0) {
+		log_event(LOG_LEVEL_INFO, "a restart begins anew", "reason", no_pins.text, NULL);
+		pins = NULL;
+	}
+	if (hostcheck(why) < 0 || attribution_open(&a, pins, server_event, &server, why) < 0) {
 		log_event(LOG_LEVEL_WARNING, "attribution is not available", "reason", why->text, NULL);
 		return NULL;
 	}
@@ -231,7 +242,7 @@ static int run(const struct options *o, struct error *err)
 	fd = socket_listen(o->socket, &own_socket, err);
 	if (fd < 0)
 		return fd;
-	attribution = start_attribution(&why);
+	attribution = start_attribution(o->pins, &why);
 	r = observe_open(&observe, event, &watching, err);
 	if (r < 0)
 		return r;
@@ -258,7 +269,7 @@ static int run(const struct options *o, struct error *err)
 
 int main(int argc, char **argv)
 {
-	struct options o = { .socket = DEFAULT_SOCKET, .cpu_percent = BUDGET_PERCENT };
+	struct options o = { .socket = DEFAULT_SOCKET, .pins = PINS_DEFAULT, .cpu_percent = BUDGET_PERCENT };
 	struct error err = { .text = "" };
 
 	if (parse(argc, argv, &o) < 0)

@@ -56,6 +56,42 @@ static void report(struct server *s, const char *message)
 		  "dropped_queue", queue, "waiting", waiting, "foreign", foreign, NULL);
 }
 
+/* ---- the account, for whoever takes the kernel's side up after us ---- */
+
+static void write_ledger(const struct server *s)
+{
+	if (s->attribution)
+		*attribution_ledger(s->attribution) = (struct attribution_ledger){
+			.taken = s->taken,
+			.delivered = s->delivered,
+			.discarded = s->discarded,
+			.merged = s->presumed.merged,
+			.dropped = s->queue.dropped,
+			.lost_told = s->lost_told,
+		};
+}
+
+/* What the daemon before us had taken and nobody got went with it. */
+static void read_ledger(struct server *s)
+{
+	const struct attribution_ledger *l = attribution_ledger(s->attribution);
+	uint64_t settled = l->delivered + l->discarded + l->merged + l->dropped;
+	uint64_t gone = l->taken > settled ? l->taken - settled : 0;
+	char waiting[24], lost_text[24];
+	struct attribution_totals t = attribution_totals(s->attribution);
+
+	s->taken = l->taken;
+	s->delivered = l->delivered;
+	s->discarded = l->discarded;
+	s->presumed.merged = l->merged;
+	s->queue.dropped = l->dropped + gone;
+	s->lost_told = l->lost_told;
+	(void)snprintf(waiting, sizeof(waiting), "%" PRIu64, t.produced - t.dropped - s->taken);
+	(void)snprintf(lost_text, sizeof(lost_text), "%" PRIu64, gone);
+	if (attribution_taken_up(s->attribution))
+		log_event(LOG_LEVEL_INFO, "taken up from the daemon before", "events_waiting", waiting, "events_gone_with_it", lost_text, NULL);
+}
+
 /* ---- sending ---- */
 
 static void disconnect(struct server *s, const char *why)
@@ -86,6 +122,7 @@ static int flush(struct server *s)
 	int r = client_flush(&s->client, &done);
 
 	s->delivered += done;
+	write_ledger(s);
 	return r;
 }
 
@@ -293,6 +330,7 @@ static bool take_part(struct server *s)
 
 	if (intake(s, now_usec(s), &more))
 		s->busy_until = now_usec(s) + 1000000;
+	write_ledger(s);
 	if (s->client.fd < 0)
 		return more;
 	r = listeners_turn(s, now_usec(s));
@@ -354,6 +392,8 @@ int server_new(struct server **out, sd_event *event, int listen_fd, struct attri
 	s->unavailable = unavailable;
 	s->config = config;
 	intake_init(s);
+	if (attribution)
+		read_ledger(s);
 	r = sd_event_add_io(event, &s->listen_source, listen_fd, EPOLLIN, on_connection, s);
 	if (r >= 0)
 		r = sd_event_add_time_relative(event, &s->tick_source, CLOCK_MONOTONIC, TICK_USEC, 5000, on_tick, s);
@@ -383,7 +423,12 @@ void server_free(struct server *s)
 	if (!s)
 		return;
 	intake_flush(s);
+	s->waiting_since = 0; /* a part of a batch, too */
+	(void)send_events(s);
 	disconnect(s, "the daemon stops");
+	s->queue.dropped += s->queue.count; /* nobody took them */
+	events_pop(&s->queue, s->queue.count);
+	write_ledger(s);
 	report(s, "stopped");
 	if (s->observe)
 		observe_report(s->observe, "stopped");

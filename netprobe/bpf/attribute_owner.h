@@ -18,6 +18,8 @@
 #define PIDNS_INITIAL 0xeffffffcu /* include/linux/proc_ns.h: PROC_PID_INIT_INO */
 #define ARGS_BYTES   1024       /* arguments are counted in so many bytes */
 
+const volatile __u32 layout = 0; /* ATTRIBUTION_LAYOUT of who made the maps */
+
 /* Inode of the daemon's own pid namespace. How deep it lies cannot be told from inside. */
 const volatile __u32 pidns_inum = PIDNS_INITIAL;
 /* Whether the host has cgroup v1 hierarchies. */
@@ -47,6 +49,14 @@ struct {
 	__type(key, __u32);
 	__type(value, struct attribution_counters);
 } counters SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct attribution_ledger);
+} ledger SEC(".maps");
 
 /* Processes that the daemon was told of, with the cgroup it was told that they are in. */
 struct {

@@ -6,6 +6,9 @@
 #include <linux/types.h>
 #endif
 
+/* Raised whenever the meaning of a map's or record's bytes changes: maps that are pinned are taken up only by who knows them. */
+#define ATTRIBUTION_LAYOUT 1u
+
 #define EVENT_COMM_BYTES  16
 #define EVENT_RING_BYTES  (4 * 1024 * 1024)
 #define EVENT_CPUS_MAX    1024 /* a CPU above shares the last slot; slots are added to atomically */
@@ -126,6 +129,13 @@ struct attribution_counters {
 	__u64 notes_dropped; /* records of processes and cgroups for which the ring buffer was full: tried again */
 	__u64 seeded;     /* sockets that an iterator gave an owner */
 	__u64 pad;
+};
+
+/* What became of the events, by the daemon, which alone writes it: whoever takes the maps up goes on from here. */
+struct attribution_ledger {
+	__u64 taken;     /* out of the ring buffer */
+	__u64 delivered, discarded, merged, dropped;
+	__u64 lost_told; /* of the dropped ones here and in the ring buffer, how many a batch has told of */
 };
 
 #define EVENT_PEERS_A_SECOND 64 /* new peers of one UDP socket and direction that are reported each second */
