@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "helper/pins.h"
 #include "helper/spool.h"
 #include "lib/fs.h"
 #include "lib/keyring.h"
@@ -112,6 +113,8 @@ static int undo(struct updater *u, const char *id, const struct state *s)
 	int r = u->online ? stop_units(u, id) : 0;
 
 	if (r == 0)
+		r = pins_remove(u, id);
+	if (r == 0)
 		r = units_disable(u, id);
 	if (r == 0)
 		r = units_remove(u, id, &changed);
@@ -202,6 +205,8 @@ static int install(struct updater *u, const struct payload *p, enum grant_mode *
 
 	if (r == 0)
 		r = spool_make(u, &p->manifest);
+	if (r == 0)
+		r = pins_make(u, &p->manifest);
 	if (r == 0)
 		r = units_install(u, p, &changed);
 	if (r == 0)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "helper/activation.h"
+#include "helper/pins.h"
 #include "lib/fs.h"
 #include "lib/paths.h"
 
@@ -74,7 +75,7 @@ static int recover_one(struct updater *u, const char *id)
 		return r;
 	j = journal_read(u, id);
 	if (j.verb == JOURNAL_NONE)
-		return 0;
+		return pins_make_again(u, id);
 	if (j.verb == JOURNAL_REMOVE)
 		return activation_forget(u, id) < 0 ? -EIO : 1;
 	r = settle(u, id, &j);

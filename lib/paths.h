@@ -14,6 +14,9 @@
 #define SR_ASSIGNMENTS     "/etc/serviceradar/addons.d"         /* <id>.json, root:serviceradar 0640 */
 #define SR_STATUS          "/run/serviceradar/addons"           /* <id>.json, written by the agent */
 #define SR_SPOOL           "/var/lib/serviceradar/spool"        /* <id>/: where an add-on on a timer leaves files for the agent */
+#define SR_RUN             "/run/serviceradar"                  /* <id>/bpf: where an add-on sees its directory of SR_BPFFS */
+#define SR_BPFFS           "/sys/fs/bpf"
+#define SR_BPFFS_DIR       "serviceradar"                       /* in SR_BPFFS: <id>/, what an add-on has pinned */
 #define SR_AGENT_STATE     "/var/lib/serviceradar/agent"        /* the agent's own, 0700 */
 #define SR_PUSHED          "/var/lib/serviceradar/agent/assignments.d" /* <id>.json as the fleet's management pushed them */
 #define SR_BUNDLES         "/var/lib/serviceradar/agent/bundles" /* <id>.tar.gz, .minisig: fetched, not trusted */

@@ -172,6 +172,8 @@ static void put_service(FILE *f, const struct manifest *m)
 	put_dirs(f, "RuntimeDirectory", &m->runtime_dirs);
 	if (m->spool_dir)
 		fprintf(f, "ReadWritePaths=%s\n", m->spool_dir);
+	if (m->requires.os_capabilities & (caps_mask)1 << caps_from_name("cap_bpf")) /* the way to it is root's alone */
+		fprintf(f, "BindPaths=-" SR_BPFFS "/" SR_BPFFS_DIR "/%s:" SR_RUN "/%s/bpf\n", m->id, m->id);
 	fputs("\n# The same capabilities as on the file: either alone is lost somewhere without a word.\n", f);
 	put_caps(f, m->requires.os_capabilities);
 	fputc('\n', f);

@@ -307,6 +307,26 @@ processes() { in_ct pgrep -u serviceradar | sort | tr '\n' ' '; }
 	until_ok 5 sh_ct 'grep -q "\"state\": \"installed\"" /run/serviceradar/addons/event-file.json'
 }
 
+@test "HV-9 netprobe is restarted: what is pinned is taken up, nothing is missed; disabled: nothing stays pinned; enabled: again" {
+	local pins=/sys/fs/bpf/serviceradar/netprobe n
+	[ "$(in_ct stat -c '%U:%G %a' "$pins")" = "serviceradar:serviceradar 700" ]
+	n=$(in_ct ls "$pins" | grep -c '^link_')
+	[ "$n" -ge 5 ]
+	in_ct systemctl stop serviceradar-netprobe.service
+	[ "$(in_ct ls "$pins" | grep -c '^link_')" -eq "$n" ]
+	sh_ct 'for i in $(seq 50); do curl -s -o /dev/null http://127.0.0.1:8080/?stopped; done'
+	in_ct systemctl start serviceradar-netprobe.service
+	until_ok 10 sh_ct 'journalctl -q -o cat -u serviceradar-netprobe | grep -q "taken up from the daemon before"'
+	until_ok 10 status_is state active
+	[ "$(in_ct ls "$pins" | grep -c '^link_')" -eq "$n" ]
+	in_ct srctl addon disable netprobe
+	run in_ct ls "$pins" /run/serviceradar/netprobe/bpf
+	echo "$output"
+	[ "$(grep -c 'No such file' <<<"$output")" -eq 2 ]
+	in_ct srctl addon enable netprobe
+	[ "$(in_ct ls "$pins" | grep -c '^link_')" -eq "$n" ]
+}
+
 @test "NP-3 disabled: stopped, disabled, no process left" {
 	in_ct srctl addon disable netprobe
 	run in_ct systemctl is-active serviceradar-netprobe.service serviceradar-netprobe.socket
