@@ -18,14 +18,16 @@
 /* The BPF file system's root; -ENOENT when there is none. */
 static int open_bpffs(struct updater *u)
 {
-	_cleanup_close_ int fd = fs_open_dir(u->rootfd, SR_BPFFS, true, NULL);
-	struct statfs fs;
+	static const char *const places[] = { SR_BPFFS_BOUND, SR_BPFFS };
 
-	if (fd < 0)
-		return fd == -ENOENT ? fd : error_set(&u->err, fd, SR_BPFFS ": %s", strerror(-fd));
-	if (fstatfs(fd, &fs) < 0)
-		return error_set(&u->err, -errno, SR_BPFFS ": %s", strerror(errno));
-	return (unsigned long)fs.f_type == BPF_FS_MAGIC ? steal_fd(&fd) : -ENOENT;
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		_cleanup_close_ int fd = fs_open_dir(u->rootfd, places[i], true, NULL);
+		struct statfs fs;
+
+		if (fd >= 0 && fstatfs(fd, &fs) == 0 && (unsigned long)fs.f_type == BPF_FS_MAGIC)
+			return steal_fd(&fd);
+	}
+	return -ENOENT;
 }
 
 /* SR_BPFFS_DIR in it. */

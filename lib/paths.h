@@ -16,6 +16,7 @@
 #define SR_SPOOL           "/var/lib/serviceradar/spool"        /* <id>/: where an add-on on a timer leaves files for the agent */
 #define SR_RUN             "/run/serviceradar"                  /* <id>/bpf: where an add-on sees its directory of SR_BPFFS */
 #define SR_BPFFS           "/sys/fs/bpf"
+#define SR_BPFFS_BOUND     "/run/serviceradar/bpffs"            /* the same, where the updater's units show it to it for writing */
 #define SR_BPFFS_DIR       "serviceradar"                       /* in SR_BPFFS: <id>/, what an add-on has pinned */
 #define SR_AGENT_STATE     "/var/lib/serviceradar/agent"        /* the agent's own, 0700 */
 #define SR_PUSHED          "/var/lib/serviceradar/agent/assignments.d" /* <id>.json as the fleet's management pushed them */

@@ -314,11 +314,12 @@ processes() { in_ct pgrep -u serviceradar | sort | tr '\n' ' '; }
 	[ "$n" -ge 5 ]
 	in_ct systemctl stop serviceradar-netprobe.service
 	[ "$(in_ct ls "$pins" | grep -c '^link_')" -eq "$n" ]
-	sh_ct 'for i in $(seq 50); do curl -s -o /dev/null http://127.0.0.1:8080/?stopped; done'
+	sh_ct 'for i in $(seq 50); do curl -s -o /dev/null http://127.0.0.1:8099/ || :; done' # nobody listens there, and the kernel says so
 	in_ct systemctl start serviceradar-netprobe.service
 	until_ok 10 sh_ct 'journalctl -q -o cat -u serviceradar-netprobe | grep -q "taken up from the daemon before"'
 	until_ok 10 status_is state active
 	[ "$(in_ct ls "$pins" | grep -c '^link_')" -eq "$n" ]
+	until_ok 10 sh_ct '[ "$(grep -c "\"remotePort\":8099" /var/log/serviceradar/events.ndjson)" -eq 50 ]'
 	in_ct srctl addon disable netprobe
 	run in_ct ls "$pins" /run/serviceradar/netprobe/bpf
 	echo "$output"
