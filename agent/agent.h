@@ -20,6 +20,7 @@ struct agent {
 	int rootfd;
 	const char *root;
 	struct agent_config config;
+	enum log_format log_format;
 	struct sink sink;
 	enum sink_kind sink_kind; /* as the command line wants it, where no assignment says */
 	struct flows *flows;

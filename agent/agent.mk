@@ -8,7 +8,13 @@ $(eval $(call program,agent/serviceradar-agent,$(AGENT_SRCS),libsystemd json-c l
 $(eval $(call program,bin/srctl,$(SRCTL_SRCS) agent/verdict.c,libsystemd json-c libprotobuf-c yaml-0.1 libcap libcrypto zlib))
 $(eval $(call program,agent/agent-fetch,$(FETCH_SRCS),libcurl json-c libcrypto))
 
-$(call objs,$(AGENT_SRCS)): | $(PROTO_H)
+$(call objs,$(AGENT_SRCS)): | $(PROTO_H) $(BUILD)/agent/config_schema.h
+
+# The schema as a string of the program's own.
+$(BUILD)/agent/config_schema.h: agent/agent.schema.json
+	$(say) GEN $@
+	$(Q)mkdir -p $(@D)
+	$(Q)sed -e '1i static const char config_schema[] =' -e 's/[\\"]/\\&/g; s/.*/"&\\n"/' -e '$$a ;' $< > $@.tmp && mv $@.tmp $@
 
 INSTALL_HOOKS += install-agent
 
@@ -17,6 +23,7 @@ install-agent: $(BUILD)/agent/serviceradar-agent $(BUILD)/bin/srctl $(BUILD)/age
 	$(Q)$(INSTALL) -d $(DESTDIR)$(bindir) $(DESTDIR)$(libexecdir) $(DESTDIR)$(keysdir) $(DESTDIR)$(bashcompdir)
 	$(Q)$(INSTALL) -m 0755 $(BUILD)/agent/serviceradar-agent $(BUILD)/bin/srctl $(DESTDIR)$(bindir)/
 	$(Q)$(INSTALL) -m 0755 $(BUILD)/agent/agent-fetch $(DESTDIR)$(libexecdir)/
+	$(Q)$(INSTALL) -m 0644 agent/agent.schema.json $(DESTDIR)$(datadir)/serviceradar/
 	$(Q)$(INSTALL) -m 0644 agent/srctl/srctl.bash $(DESTDIR)$(bashcompdir)/srctl
 
 .PHONY: install-agent

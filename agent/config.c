@@ -5,76 +5,69 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/fs.h"
+#include "agent/config_schema.h" /* made of agent.schema.json */
 #include "lib/json.h"
-#include "lib/paths.h"
+#include "lib/schema.h"
 
-static int bad(struct error *err, const char *key, struct json_object *v, const char *rule)
+static const char *const level_names[] = {
+	[LOG_LEVEL_ERROR] = "error", [LOG_LEVEL_WARNING] = "warning", [LOG_LEVEL_INFO] = "info", [LOG_LEVEL_DEBUG] = "debug"
+};
+
+static enum log_level level_of(const char *name)
 {
-	return error_set(err, -EINVAL, SR_AGENT_CONFIG ": %s: %.100s: %s", key, json_object_to_json_string_ext(v, JSON_C_TO_STRING_PLAIN), rule);
+	for (size_t i = 0; i < sizeof(level_names) / sizeof(level_names[0]); i++)
+		if (level_names[i] && strcmp(level_names[i], name) == 0)
+			return (enum log_level)i;
+	return LOG_LEVEL_INFO;
 }
 
-static int read_path(struct json_object *v, const char *key, char **out, struct error *err)
+static struct json_object *member(struct json_object *o, const char *key)
 {
-	if (!json_object_is_type(v, json_type_string) || *json_object_get_string(v) != '/')
-		return bad(err, key, v, "must be an absolute path");
-	free(*out);
-	*out = strdup(json_object_get_string(v));
-	return *out ? 0 : error_set(err, -ENOMEM, "out of memory");
+	struct json_object *v = NULL;
+
+	return o && json_object_object_get_ex(o, key, &v) ? v : NULL;
 }
 
-static int read_fetch(struct json_object *fetch, struct agent_config *c, struct error *err)
+static int copy(struct json_object *o, const char *key, char **out)
 {
-	if (!json_object_is_type(fetch, json_type_object))
-		return bad(err, "fetch", fetch, "must be an object");
-	json_object_object_foreach(fetch, key, v)
-	{
-		int r = 0;
+	struct json_object *v = member(o, key);
 
-		if (strcmp(key, "ca_file") == 0)
-			r = read_path(v, "fetch.ca_file", &c->ca_file, err);
-		else if (strcmp(key, "client_cert") == 0)
-			r = read_path(v, "fetch.client_cert", &c->client_cert, err);
-		else if (strcmp(key, "client_key") == 0)
-			r = read_path(v, "fetch.client_key", &c->client_key, err);
-		else if (strcmp(key, "allow_http") == 0 && json_object_is_type(v, json_type_boolean))
-			c->allow_http = json_object_get_boolean(v);
-		else if (strcmp(key, "allow_http") == 0)
-			r = bad(err, "fetch.allow_http", v, "must be true or false");
-		else
-			r = error_set(err, -EINVAL, SR_AGENT_CONFIG ": fetch.%s: unknown key", key);
-		if (r < 0)
-			return r;
-	}
-	if (!c->client_cert != !c->client_key)
-		return error_set(err, -EINVAL, SR_AGENT_CONFIG ": fetch.%s: required beside fetch.%s", c->client_cert ? "client_key" : "client_cert",
-				 c->client_cert ? "client_cert" : "client_key");
+	*out = v ? strdup(json_object_get_string(v)) : NULL;
+	return v && !*out ? -ENOMEM : 0;
+}
+
+/* Of what the schema has let pass. */
+static int take(struct json_object *o, struct agent_config *c)
+{
+	struct json_object *fetch = member(o, "fetch"), *level = member(o, "log_level");
+
+	if (level)
+		c->log_level = level_of(json_object_get_string(level));
+	c->allow_http = json_object_get_boolean(member(fetch, "allow_http"));
+	if (copy(fetch, "ca_file", &c->ca_file) < 0 || copy(fetch, "client_cert", &c->client_cert) < 0 ||
+	    copy(fetch, "client_key", &c->client_key) < 0)
+		return -ENOMEM;
 	return 0;
 }
 
-int agent_config_read(int rootfd, struct agent_config *out, struct error *err)
+int agent_config_read(int rootfd, const char *path, bool must_exist, struct agent_config *out, struct error *err)
 {
-	_cleanup_json_ struct json_object *o = NULL;
-	struct agent_config c = { 0 };
-	int r = json_read_file(rootfd, &SR_AGENT_CONFIG[1], &o, err);
+	_cleanup_json_ struct json_object *o = NULL, *schema = NULL;
+	int r;
 
-	*out = c;
-	if (r == -ENOENT)
+	*out = (struct agent_config){ .log_level = LOG_LEVEL_INFO };
+	r = json_read_file(rootfd, path, &o, err);
+	if (r == -ENOENT && !must_exist)
 		return 0;
-	if (r == 0 && !json_object_is_type(o, json_type_object))
-		r = error_set(err, -EINVAL, SR_AGENT_CONFIG ": must be a JSON object");
-	if (r < 0)
-		return r;
-	json_object_object_foreach(o, key, v)
-	{
-		r = strcmp(key, "fetch") == 0 ? read_fetch(v, &c, err) : error_set(err, -EINVAL, SR_AGENT_CONFIG ": %s: unknown key", key);
-		if (r < 0) {
-			agent_config_free(&c);
-			return r;
-		}
-	}
-	*out = c;
-	return 0;
+	if (r == 0)
+		r = json_parse(config_schema, sizeof(config_schema) - 1, "agent.schema.json", &schema, err);
+	if (r == 0)
+		r = schema_check(schema, "agent.schema.json", err);
+	if (r == 0)
+		r = schema_validate(schema, o, path, "", err);
+	if (r == 0 && take(o, out) < 0)
+		r = error_set(err, -ENOMEM, "out of memory");
+	return r;
 }
 
 void agent_config_free(struct agent_config *c)
@@ -82,5 +75,5 @@ void agent_config_free(struct agent_config *c)
 	free(c->ca_file);
 	free(c->client_cert);
 	free(c->client_key);
-	*c = (struct agent_config){ 0 };
+	*c = (struct agent_config){ .log_level = LOG_LEVEL_INFO };
 }

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* SR_AGENT_CONFIG: what an administrator sets for the agent itself. */
+/* SR_AGENT_CONFIG: what an administrator sets for the agent itself; agent/agent.schema.json says what may be in it. */
 #pragma once
 
 #include <stdbool.h>
 
 #include "lib/error.h"
+#include "lib/log.h"
 
 struct agent_config {
 	char *ca_file, *client_cert, *client_key; /* for https; NULL: the system's authorities, no client certificate */
 	bool allow_http;                          /* plain http to other hosts, too */
+	enum log_level log_level;
 };
 
-/* Reads {"fetch": {"ca_file", "client_cert", "client_key", "allow_http"}} below `rootfd`. A missing file is all defaults; an
- * unknown key or wrong type is -EINVAL with a line that names file, key and value. */
-int agent_config_read(int rootfd, struct agent_config *out, struct error *err);
+/* Reads `path`, which may be relative to `rootfd`. A missing file is all defaults, and -ENOENT only if it `must_exist`; what breaks the
+ * schema is -EINVAL with a line that names file, key and value. *out is to be freed whatever is returned. */
+int agent_config_read(int rootfd, const char *path, bool must_exist, struct agent_config *out, struct error *err);
 void agent_config_free(struct agent_config *c);

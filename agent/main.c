@@ -20,6 +20,7 @@
 #define INTERVAL_MS   60000
 #define INTERVAL_ENV  "SERVICERADAR_RECONCILE_MS" /* serviceradar-agent(8) */
 #define DEBOUNCE_US   50000u
+#define PROGRAM       "serviceradar-agent"
 
 #define SYSTEMD         "org.freedesktop.systemd1"
 #define SYSTEMD_PATH    "/org/freedesktop/systemd1"
@@ -151,6 +152,30 @@ static uint64_t interval_us(void)
 	return (uint64_t)ms * 1000;
 }
 
+/* What is wrong with the new one is said, and the one before stays in force. Add-ons are looked at anew; nothing is disconnected. */
+static int on_reload(sd_event_source *s, const struct signalfd_siginfo *info, void *userdata)
+{
+	struct agent *a = userdata;
+	struct agent_config config;
+	struct error err = { .text = "" };
+
+	(void)s;
+	(void)info;
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)now_us());
+	if (agent_config_read(a->rootfd, &SR_AGENT_CONFIG[1], false, &config, &err) < 0) {
+		log_error("%s: the settings before stay in force", err.text);
+		agent_config_free(&config);
+	} else {
+		agent_config_free(&a->config);
+		a->config = config;
+		log_setup(PROGRAM, a->log_format, a->config.log_level);
+		log_info("settings read again");
+	}
+	scan_soon();
+	sd_notify(0, "READY=1");
+	return 0;
+}
+
 static int run(struct agent *a)
 {
 	sigset_t set;
@@ -159,10 +184,12 @@ static int run(struct agent *a)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGCHLD); /* for sd_event_add_child */
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	if (sd_event_default(&a->event) < 0 || sd_event_add_signal(a->event, NULL, SIGTERM, NULL, NULL) < 0 ||
 	    sd_event_add_signal(a->event, NULL, SIGINT, NULL, NULL) < 0 ||
+	    sd_event_add_signal(a->event, NULL, SIGHUP, on_reload, a) < 0 ||
 	    sd_event_add_time(a->event, &scan_timer, CLOCK_MONOTONIC, now_us() + a->interval_us, 100000, on_scan, a) < 0) {
 		log_error("cannot set up the event loop");
 		return 3;
@@ -199,61 +226,100 @@ static int run(struct agent *a)
 
 static void usage(FILE *f)
 {
-	fputs("usage: serviceradar-agent [--root DIR] [--sink file|journal|none] [--log-format text|json]\n\n"
+	fputs("usage: serviceradar-agent [--root DIR] [--sink file|journal|none] [--log-format text|json]\n"
+	      "       serviceradar-agent [--root DIR] --check-config [FILE]\n\n"
 	      "  --root DIR            take every path below DIR\n"
 	      "  --sink KIND           where events go: file (" SR_EVENTS_FILE "), journal, none\n"
 	      "  --log-format FORMAT   text or json\n"
-	      "  --version, --help\n",
+	      "  --check-config        say whether FILE (" SR_AGENT_CONFIG ") is right, and end\n"
+	      "  --version, --help\n\n"
+	      "Exit status: 0 stopped on request, 1 wrong usage or settings, 3 could not start.\n"
+	      "Manual: serviceradar-agent(8), serviceradar-agent.json(5)\n",
 	      f);
+}
+
+struct options {
+	enum sink_kind sink;
+	bool check;
+};
+
+/* 0 to go on; else the exit status + 1. */
+static int parse(int argc, char **argv, struct agent *a, struct options *o)
+{
+	static const struct option options[] = {
+		{ "root", required_argument, NULL, 'r' },       { "sink", required_argument, NULL, 's' },
+		{ "log-format", required_argument, NULL, 'l' }, { "check-config", no_argument, NULL, 'c' },
+		{ "version", no_argument, NULL, 'V' },          { "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if ((c == 's' && sink_kind_parse(optarg, &o->sink) == 0) || (c == 'l' && log_format_parse(optarg, &a->log_format) == 0))
+			continue;
+		switch (c) {
+		case 'r':
+			a->root = optarg;
+			break;
+		case 'c':
+			o->check = true;
+			break;
+		case 'V':
+			puts(PROGRAM " " SR_VERSION);
+			return 1;
+		case 'h':
+			usage(stdout);
+			return 1;
+		default:
+			if (c == 's' || c == 'l')
+				fprintf(stderr, PROGRAM ": %s: not a value of this option\n", optarg);
+			usage(stderr);
+			return 2;
+		}
+	}
+	if (argc - optind > o->check) {
+		usage(stderr);
+		return 2;
+	}
+	return 0;
+}
+
+static int check_config(const struct agent *a, const char *file)
+{
+	struct agent_config config;
+	struct error err = { .text = "" };
+	int r = agent_config_read(file ? AT_FDCWD : a->rootfd, file ? file : &SR_AGENT_CONFIG[1], file != NULL, &config, &err);
+
+	agent_config_free(&config);
+	if (r < 0)
+		fprintf(stderr, PROGRAM ": %s\n", err.text);
+	return r < 0;
 }
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "root", required_argument, NULL, 'r' },       { "sink", required_argument, NULL, 's' },
-		{ "log-format", required_argument, NULL, 'l' }, { "version", no_argument, NULL, 'V' },
-		{ "help", no_argument, NULL, 'h' },             { NULL, 0, NULL, 0 },
-	};
-	enum log_format format = LOG_FORMAT_TEXT;
-	enum sink_kind kind = SINK_FILE;
-	struct agent a = { .root = "/" };
-	struct error err;
-	int o;
+	struct options options = { .sink = SINK_FILE };
+	struct agent a = { .root = "/", .log_format = LOG_FORMAT_TEXT };
+	struct error err = { .text = "" };
+	int r = parse(argc, argv, &a, &options);
 
-	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if ((o == 's' && sink_kind_parse(optarg, &kind) == 0) || (o == 'l' && log_format_parse(optarg, &format) == 0))
-			continue;
-		if (o == 'r') {
-			a.root = optarg;
-		} else if (o == 'V') {
-			puts("serviceradar-agent " SR_VERSION);
-			return 0;
-		} else if (o == 'h') {
-			usage(stdout);
-			return 0;
-		} else {
-			if (o == 's' || o == 'l')
-				fprintf(stderr, "serviceradar-agent: %s: not a value of this option\n", optarg);
-			usage(stderr);
-			return 1;
-		}
-	}
-	if (optind < argc) {
-		usage(stderr);
-		return 1;
-	}
-	log_setup("serviceradar-agent", format, LOG_LEVEL_INFO);
+	if (r > 0)
+		return r - 1;
+	log_setup(PROGRAM, a.log_format, LOG_LEVEL_INFO);
 	a.rootfd = open(a.root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (a.rootfd < 0) {
 		log_error("--root %s: %s", a.root, strerror(errno));
 		return 1;
 	}
-	if (agent_config_read(a.rootfd, &a.config, &err) < 0) {
+	if (options.check)
+		return check_config(&a, argv[optind]);
+	if (agent_config_read(a.rootfd, &SR_AGENT_CONFIG[1], false, &a.config, &err) < 0) {
 		log_error("%s", err.text);
 		return 1;
 	}
+	log_setup(PROGRAM, a.log_format, a.config.log_level);
 	a.interval_us = interval_us();
-	a.sink_kind = kind;
-	sink_init(&a.sink, kind, a.rootfd, SR_EVENTS_FILE);
+	a.sink_kind = options.sink;
+	sink_init(&a.sink, options.sink, a.rootfd, SR_EVENTS_FILE);
 	return run(&a);
 }

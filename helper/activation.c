@@ -399,9 +399,11 @@ static int forget_files(struct updater *u, int dirfd, const char *id)
 	const struct dirent *e;
 	int r = dir ? fs_remove_tree(dirfd, "versions", &u->err) : -EIO;
 
-	while (r == 0 && (e = readdir(dir)))
+	while (r == 0 && (errno = 0, e = readdir(dir)))
 		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 && strcmp(e->d_name, "journal") != 0)
 			r = fs_remove_tree(dirfd, e->d_name, &u->err);
+	if (r == 0 && errno)
+		r = error_set(&u->err, -errno, SR_ADDONS "/%s: cannot be read: %s", id, strerror(errno));
 	if (r == 0 && unlinkat(dirfd, "journal", 0) < 0 && errno != ENOENT)
 		r = error_set(&u->err, -errno, SR_ADDONS "/%s/journal: %s", id, strerror(errno));
 	return r;

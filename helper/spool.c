@@ -65,11 +65,11 @@ static int take_entries(struct updater *u, int parent, const char *id)
 	if (!dir)
 		return error_set(&u->err, -EIO, SR_SPOOL "/%s: cannot be read", id);
 	at = dirfd(dir);
-	while ((e = readdir(dir)))
+	while ((errno = 0, e = readdir(dir)))
 		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
 		    fchownat(at, e->d_name, 0, 0, AT_SYMLINK_NOFOLLOW) < 0 && errno != ENOENT)
 			return error_set(&u->err, -errno, SR_SPOOL "/%s/%s: cannot set its owner: %s", id, e->d_name, strerror(errno));
-	return 0;
+	return errno ? error_set(&u->err, -errno, SR_SPOOL "/%s: cannot be read: %s", id, strerror(errno)) : 0;
 }
 
 int spool_remove(struct updater *u, const char *id)

@@ -253,6 +253,21 @@ static int check_names(struct context *c, const char *keyword, struct json_objec
 	return 0;
 }
 
+static int check_dependent(struct context *c, struct json_object *v)
+{
+	if (!json_object_is_type(v, json_type_object))
+		return broken(c, "dependentRequired", "must be an object of lists of names");
+	json_object_object_foreach(v, key, names)
+	{
+		int r = check_names(c, "dependentRequired", names);
+
+		(void)key;
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 /* A chain of references ends; a reference below properties or items cannot loop on a finite value, but one that leads
  * straight to itself would. */
 static int check_ref(struct context *c, struct json_object *v)
@@ -301,6 +316,8 @@ static int check_keyword(struct context *c, const char *key, struct json_object 
 		return check_pattern(c, v);
 	if (strcmp(key, "required") == 0)
 		return check_names(c, key, v);
+	if (strcmp(key, "dependentRequired") == 0)
+		return check_dependent(c, v);
 	if (strcmp(key, "$ref") == 0)
 		return check_ref(c, v);
 	if (strcmp(key, "properties") == 0 || strcmp(key, "definitions") == 0)
@@ -439,22 +456,45 @@ static int validate_array(struct context *c, struct json_object *schema, struct 
 	return 0;
 }
 
-static int validate_object(struct context *c, struct json_object *schema, struct json_object *v)
+/* `beside`: what asks for them, or "". */
+static int validate_present(struct context *c, struct json_object *names, struct json_object *v, const char *beside)
 {
-	struct json_object *properties = keyword(schema, "properties"), *required = keyword(schema, "required"),
-			   *additional = keyword(schema, "additionalProperties");
-
-	for (size_t i = 0; required && i < json_object_array_length(required); i++) {
-		const char *name = json_object_get_string(json_object_array_get_idx(required, i));
+	for (size_t i = 0; i < json_object_array_length(names); i++) {
+		const char *name = json_object_get_string(json_object_array_get_idx(names, i));
 
 		if (!json_object_object_get_ex(v, name, NULL))
-			return error_set(c->err, -EINVAL, "%s: %s/%s: required, but missing", c->where, c->pointer, name);
+			return error_set(c->err, -EINVAL, "%s: %s/%s: required%s%.64s, but missing", c->where, c->pointer, name,
+					 *beside ? " beside " : "", beside);
 	}
+	return 0;
+}
+
+static int validate_required(struct context *c, struct json_object *schema, struct json_object *v)
+{
+	struct json_object *required = keyword(schema, "required"), *dependent = keyword(schema, "dependentRequired");
+	int r = required ? validate_present(c, required, v, "") : 0;
+
+	if (!dependent)
+		return r;
+	json_object_object_foreach(dependent, key, names)
+	{
+		if (r == 0 && json_object_object_get_ex(v, key, NULL))
+			r = validate_present(c, names, v, key);
+	}
+	return r;
+}
+
+static int validate_object(struct context *c, struct json_object *schema, struct json_object *v)
+{
+	struct json_object *properties = keyword(schema, "properties"), *additional = keyword(schema, "additionalProperties");
+	int r = validate_required(c, schema, v);
+
+	if (r < 0)
+		return r;
 	json_object_object_foreach(v, key, value)
 	{
 		struct json_object *sub = properties ? keyword(properties, key) : NULL;
 		size_t before = push(c, key);
-		int r = 0;
 
 		if (sub)
 			r = validate(c, sub, value);

@@ -25,6 +25,14 @@ $(IPC_CLIENT): $(BUILD)/tests/live/ipc_client.o $(PROTO_OBJ) $(BUILD)/lib/libsr.
 $(BUILD)/tests/live/ipc_client.o: | $(PROTO_H)
 DEPS += $(BUILD)/tests/live/ipc_client.d
 
+# Our validator of JSON Schema, for tests/package/schema.bats.
+SCHEMA_VALIDATE := $(BUILD)/tests/schema-validate
+$(SCHEMA_VALIDATE): $(BUILD)/tests/schema/validate.o $(BUILD)/lib/libsr.a
+	$(say) LD $@
+	$(Q)$(CC) $(SR_CFLAGS) $(CFLAGS) $(SR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(call libs,json-c)
+DEPS += $(BUILD)/tests/schema/validate.d
+LINT_SRCS += tests/schema/validate.c
+
 # The tap alone, for tests/live and tests/bench.
 TAP_CLIENT := $(BUILD)/tests/tap-client
 $(TAP_CLIENT): $(BUILD)/tests/live/tap_client.o $(call objs,$(wildcard netprobe/tap*.c)) $(BUILD)/lib/libsr.a
@@ -108,7 +116,7 @@ check: deps
 	$(Q)$(MAKE) --no-print-directory lint-shell lint-man lint-docs lint-openspec lint-c
 	$(Q)$(MAKE) --no-print-directory deb
 	$(Q)$(MAKE) --no-print-directory rpm
-	$(Q)$(MAKE) --no-print-directory WERROR=1 $(BUILD)/tests/ipc-client $(BUILD)/tests/tap-client $(BUILD)/tests/syscalls sample-timer bundle
+	$(Q)$(MAKE) --no-print-directory WERROR=1 $(BUILD)/tests/ipc-client $(BUILD)/tests/tap-client $(BUILD)/tests/syscalls $(BUILD)/tests/schema-validate sample-timer bundle
 	$(Q)$(MAKE) --no-print-directory WERROR=1 ARCH=arm64 all bundle unit-tests deb
 	$(Q)tests/lib/check.sh $(BUILD)
 

@@ -245,6 +245,27 @@ of() { in_ct python3 -c 'import json,sys; print(json.load(open("/run/servicerada
 # processes: those of the service's user, netprobe's and the agent's.
 processes() { in_ct pgrep -u serviceradar | sort | tr '\n' ' '; }
 
+@test "settings: checked, taken up on reload without losing a connection; wrong ones leave those before in force" {
+	local pid connected
+	pid=$(main_pid serviceradar-agent)
+	connected=$(sh_ct 'journalctl -q -o cat -u serviceradar-agent | grep -c "connected to the add-on"')
+	sh_ct 'echo "{\"log_level\": \"loud\"}" >/etc/serviceradar/agent.json'
+	run in_ct serviceradar-agent --check-config
+	echo "$output"
+	[ "$status" -eq 1 ]
+	[[ "$output" == *agent.json*/log_level*loud*enum* ]]
+	in_ct systemctl reload serviceradar-agent
+	until_ok 5 sh_ct 'journalctl -q -o cat -u serviceradar-agent | grep -q "loud.*the settings before stay in force"'
+	sh_ct 'echo "{\"log_level\": \"debug\"}" >/etc/serviceradar/agent.json'
+	in_ct serviceradar-agent --check-config
+	in_ct systemctl reload serviceradar-agent
+	until_ok 5 sh_ct 'journalctl -q -o cat -u serviceradar-agent | grep -q "settings read again"'
+	[ "$(main_pid serviceradar-agent)" = "$pid" ]
+	[ "$(sh_ct 'journalctl -q -o cat -u serviceradar-agent | grep -c "connected to the add-on"')" -eq "$connected" ]
+	status_is state active
+	sh_ct 'rm /etc/serviceradar/agent.json; systemctl reload serviceradar-agent'
+}
+
 @test "DL-5 metrics: switched on inside the agent without a process, scraped, moved, off; a taken port is named" {
 	local before
 	before=$(processes)

@@ -27,6 +27,7 @@ static void each_keyword_accepts_and_refuses(void **state)
 		{ "{\"type\":[\"string\",\"null\"]}", "null", "1", "/config", "type" },
 		{ "{\"properties\":{\"a\":{\"type\":\"string\"}}}", "{\"a\":\"x\"}", "{\"a\":1}", "/config/a", "type" },
 		{ "{\"required\":[\"a\"]}", "{\"a\":1}", "{\"b\":1}", "/config", "a" },
+		{ "{\"dependentRequired\":{\"a\":[\"b\"]}}", "{\"b\":1}", "{\"a\":1}", "/config/b", "beside a" },
 		{ "{\"properties\":{\"a\":{}},\"additionalProperties\":false}", "{\"a\":1}", "{\"b\":1}", "/config/b", "additionalProperties" },
 		{ "{\"additionalProperties\":{\"type\":\"integer\"}}", "{\"b\":1}", "{\"b\":\"x\"}", "/config/b", "type" },
 		{ "{\"items\":{\"type\":\"string\"}}", "[\"a\"]", "[\"a\",2]", "/config/1", "type" },
@@ -66,7 +67,8 @@ static void schemas_that_cannot_be_kept_to_are_refused(void **state)
 {
 	static const char *const bad[] = {
 		"[]", "{\"anyOf\":[]}", "{\"if\":{}}", "{\"patternProperties\":{}}", "{\"type\":\"text\"}", "{\"type\":1}",
-		"{\"pattern\":\"[\"}", "{\"minLength\":-1}", "{\"minLength\":\"1\"}", "{\"required\":\"a\"}", "{\"properties\":[]}",
+		"{\"pattern\":\"[\"}", "{\"minLength\":-1}", "{\"minLength\":\"1\"}", "{\"required\":\"a\"}", "{\"dependentRequired\":[]}", "{\"dependentRequired\":{\"a\":\"b\"}}",
+		"{\"properties\":[]}",
 		"{\"$ref\":\"#/definitions/none\"}", "{\"$ref\":\"https://elsewhere/s.json\"}", "{\"items\":[{}]}",
 		"{\"definitions\":{\"a\":{\"$ref\":\"#/definitions/a\"}},\"$ref\":\"#/definitions/a\"}",
 		"{\"definitions\":{\"a\":{\"$ref\":\"#/definitions/b\"},\"b\":{\"$ref\":\"#/definitions/a\"}},\"items\":{\"$ref\":\"#/definitions/a\"}}",
