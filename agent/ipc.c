@@ -57,6 +57,13 @@ static void arm(struct ipc *c, uint64_t at_us)
 	sd_event_source_set_enabled(c->timer, SD_EVENT_ONESHOT);
 }
 
+static void free_ack(struct ipc *c)
+{
+	if (c->last_ack)
+		protobuf_c_message_free_unpacked(&c->last_ack->base, NULL);
+	c->last_ack = NULL;
+}
+
 static void drop(struct ipc *c, const char *why)
 {
 	bool was = c->connected;
@@ -65,6 +72,7 @@ static void drop(struct ipc *c, const char *why)
 	if (c->fd >= 0)
 		close(c->fd);
 	c->fd = -1;
+	free_ack(c);
 	frame_reader_reset(&c->reader);
 	free(c->out);
 	c->out = NULL;
@@ -205,8 +213,10 @@ static void got_reply(struct ipc *c, uint64_t sequence)
 	c->deadline_us = c->ping_sequence || c->config_sequence || c->flow_sequence ? now_us() + REPLY_US : 0;
 }
 
-static void on_ping_ack(struct ipc *c, const NpPingAck *ack)
+/* The ack is taken out of the frame. */
+static void on_ping_ack(struct ipc *c, NpFrame *f)
 {
+	NpPingAck *ack = f->ping_ack;
 	int64_t ms = (unix_nano() - ack->sent_at_unix_nano) / 1000000;
 
 	c->last_ping_ms = ms < 0 ? 0 : ms;
@@ -215,6 +225,10 @@ static void on_ping_ack(struct ipc *c, const NpPingAck *ack)
 	snprintf(c->capture_reason, sizeof(c->capture_reason), "%s", ack->unavailable_reason);
 	c->totals = (struct ipc_totals){ ack->events_produced, ack->events_delivered, ack->events_dropped_kernel,
 					 ack->events_dropped_queue, ack->events_foreign, ack->events_discarded };
+	free_ack(c);
+	c->last_ack = ack;
+	f->payload_case = NP_PAYLOAD(_NOT_SET);
+	f->ping_ack = NULL;
 	c->on_change(c->userdata); /* counters of the status file as well */
 }
 
@@ -249,14 +263,14 @@ static bool pass_on(struct ipc *c, const NpFrame *f)
 }
 
 /* True while the connection is still the same. */
-static bool on_frame(struct ipc *c, const NpFrame *f)
+static bool on_frame(struct ipc *c, NpFrame *f)
 {
 	uint64_t config_sequence = c->config_sequence;
 
 	if (f->sequence)
 		got_reply(c, f->sequence);
 	if (f->payload_case == NP_PAYLOAD(PING_ACK)) {
-		on_ping_ack(c, f->ping_ack);
+		on_ping_ack(c, f);
 	} else if (f->payload_case == NP_PAYLOAD(CONFIG_ACK) && f->sequence == config_sequence) {
 		c->config_acked = true;
 		c->error[0] = '\0';

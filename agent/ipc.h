@@ -33,6 +33,7 @@ struct ipc {
 	struct ipc_totals {
 		uint64_t produced, delivered, dropped_kernel, dropped_queue, foreign, discarded;
 	} totals;              /* the daemon's own, of its last PingAck */
+	NpPingAck *last_ack;   /* all of it; NULL: none yet */
 
 	int fd;
 	sd_event_source *io, *timer;

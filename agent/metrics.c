@@ -32,9 +32,6 @@ static void head(FILE *f, const char *name, const char *type, const char *help)
 
 typedef uint64_t value_fn(const struct addon *d);
 
-static uint64_t emitted(const struct addon *d) { return d->ipc.totals.delivered; }
-static uint64_t dropped_kernel(const struct addon *d) { return d->ipc.totals.dropped_kernel; }
-static uint64_t dropped_queue(const struct addon *d) { return d->ipc.totals.dropped_queue; }
 static uint64_t ingested(const struct addon *d) { return d->ipc.events; }
 static uint64_t connects(const struct addon *d) { return d->ipc.reconnects; }
 static uint64_t connected(const struct addon *d) { return d->ipc.connected; }
@@ -61,6 +58,105 @@ static void states(FILE *f, const struct agent *a)
 				drift_has(d->verdict.drift, (enum drift_reason)r));
 }
 
+/* ---- what netprobe says of itself, as of its last ping ---- */
+
+#define ACK(member)  offsetof(NpPingAck, member), false, false
+#define FLOW(member) offsetof(NpFlowCapture, member), true, sizeof(((NpFlowCapture *)0)->member) == sizeof(uint32_t)
+
+static const struct {
+	const char *name, *type, *help, *labels; /* rows of one name are together */
+	size_t at;
+	bool of_flows, narrow; /* in the message about flows; 32 bits wide */
+} ack_rows[] = {
+	{ "netprobe_events_emitted_total", "counter", "Events that the daemon has sent.", "stream=\"flow_attribution\"", ACK(events_delivered) },
+	{ "netprobe_events_emitted_total", NULL, NULL, "stream=\"dpi\"", FLOW(dpi_events_delivered) },
+	{ "netprobe_events_emitted_total", NULL, NULL, "stream=\"fingerprint\"", FLOW(fingerprint_events_delivered) },
+	{ "netprobe_events_emitted_total", NULL, NULL, "stream=\"flow_record\"", FLOW(flow_records_delivered) },
+	{ "netprobe_events_dropped_total", "counter", "Events that the daemon lost, and where.", "stream=\"flow_attribution\",reason=\"kernel\"", ACK(events_dropped_kernel) },
+	{ "netprobe_events_dropped_total", NULL, NULL, "stream=\"flow_attribution\",reason=\"queue\"", ACK(events_dropped_queue) },
+	{ "netprobe_events_dropped_total", NULL, NULL, "stream=\"dpi\",reason=\"queue\"", FLOW(dpi_events_dropped) },
+	{ "netprobe_events_dropped_total", NULL, NULL, "stream=\"fingerprint\",reason=\"queue\"", FLOW(fingerprint_events_dropped) },
+	{ "netprobe_events_dropped_total", NULL, NULL, "stream=\"flow_record\",reason=\"queue\"", FLOW(flow_records_dropped) },
+	{ "netprobe_events_waiting", "gauge", "Attribution events that wait to be sent.", "", ACK(events_waiting) },
+	{ "netprobe_packets_processed_total", "counter", "Packets of watched interfaces.", "", FLOW(packets) },
+	{ "netprobe_bytes_processed_total", "counter", "Bytes of watched interfaces.", "", FLOW(bytes) },
+	{ "netprobe_packets_handed_up_total", "counter", "Packets that were classified or fingerprinted.", "", FLOW(packets_handed_up) },
+	{ "netprobe_packets_lost_total", "counter", "Packets that the ring buffer had no room for; they are counted in their flow.", "", FLOW(packets_lost) },
+	{ "netprobe_interfaces_watched", "gauge", "Interfaces that are watched.", "", FLOW(interfaces) },
+	{ "netprobe_interfaces_denied_total", "counter", "Interfaces that were asked for and are not allowed.", "", FLOW(interfaces_denied) },
+	{ "netprobe_flows", "gauge", "Flows in the table.", "", FLOW(flows_present) },
+	{ "netprobe_flows_ended_total", "counter", "Flows that ended.", "", FLOW(flows_ended) },
+	{ "netprobe_flows_evicted_total", "counter", "Flows that made room for others.", "", FLOW(flows_evicted) },
+	{ "netprobe_flows_classified_total", "counter", "Flows whose protocol was told.", "", FLOW(flows_classified) },
+	{ "netprobe_flows_unknown_total", "counter", "Flows whose protocol could not be told.", "", FLOW(flows_unknown) },
+	{ "serviceradar_netprobe_sampling_budget", "gauge", "Packets of a flow that are looked at; fewer while the daemon uses much CPU.", "", FLOW(packets_per_flow) },
+	{ "serviceradar_netprobe_external_flow_matched_total", "counter", "External flows that were given an owner.", "", ACK(external_matched) },
+	{ "serviceradar_netprobe_external_flow_unmatched_total", "counter", "External flows that no socket was found for.", "", ACK(external_unmatched) },
+	{ "netprobe_configs_refused_total", "counter", "Configs that the daemon refused.", "", ACK(configs_refused) },
+};
+
+static uint64_t of_ack(const NpPingAck *ack, size_t row)
+{
+	const char *base = ack_rows[row].of_flows ? (const char *)ack->flow_capture : (const char *)ack;
+	uint32_t narrow;
+	uint64_t wide;
+
+	if (ack_rows[row].narrow) {
+		memcpy(&narrow, base + ack_rows[row].at, sizeof(narrow));
+		return narrow;
+	}
+	memcpy(&wide, base + ack_rows[row].at, sizeof(wide));
+	return wide;
+}
+
+static void from_acks(FILE *f, const struct agent *a)
+{
+	for (size_t i = 0; i < sizeof(ack_rows) / sizeof(ack_rows[0]); i++) {
+		const char *labels = ack_rows[i].labels;
+
+		if (ack_rows[i].type)
+			head(f, ack_rows[i].name, ack_rows[i].type, ack_rows[i].help);
+		for (const struct addon *d = a->addons; d; d = d->next)
+			if (d->ipc_ready && d->ipc.last_ack && (!ack_rows[i].of_flows || d->ipc.last_ack->flow_capture))
+				fprintf(f, "%s{addon=\"%s\"%s%s} %" PRIu64 "\n", ack_rows[i].name, d->id, *labels ? "," : "", labels,
+					of_ack(d->ipc.last_ack, i));
+	}
+}
+
+/* Text of another process, as the value of a label. */
+static void put_label(FILE *f, const char *s)
+{
+	for (; *s; s++)
+		if ((unsigned char)*s >= ' ' && *s != '"' && *s != '\\')
+			fputc(*s, f);
+}
+
+static void programs(FILE *f, const struct agent *a)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	head(f, "netprobe_program_active", "gauge", "1 for a kernel program that is attached.");
+	for (const struct addon *d = a->addons; d; d = d->next)
+		for (size_t i = 0; d->ipc_ready && d->ipc.last_ack && i < d->ipc.last_ack->n_programs; i++) {
+			fprintf(f, "netprobe_program_active{addon=\"%s\",number=\"%zu\",hook=\"", d->id, i);
+			put_label(f, d->ipc.last_ack->programs[i]->hook);
+			fprintf(f, "\"} %d\n", strcmp(d->ipc.last_ack->programs[i]->state, "active") == 0);
+		}
+	head(f, "netprobe_tap_info", "gauge", "How packets are seen: tracepoint or socket.");
+	for (const struct addon *d = a->addons; d; d = d->next)
+		if (d->ipc_ready && d->ipc.last_ack && d->ipc.last_ack->flow_capture && *d->ipc.last_ack->flow_capture->tap) {
+			fprintf(f, "netprobe_tap_info{addon=\"%s\",kind=\"", d->id);
+			put_label(f, d->ipc.last_ack->flow_capture->tap);
+			fputs("\"} 1\n", f);
+		}
+	head(f, "netprobe_uptime_seconds", "gauge", "Since the daemon started.");
+	for (const struct addon *d = a->addons; d; d = d->next)
+		if (d->ipc_ready && d->ipc.last_ack && d->ipc.last_ack->started_at_unix_nano)
+			fprintf(f, "netprobe_uptime_seconds{addon=\"%s\"} %.1f\n", d->id,
+				(double)now.tv_sec + (double)now.tv_nsec / 1e9 - (double)d->ipc.last_ack->started_at_unix_nano / 1e9);
+}
+
 static void write_text(FILE *f, const struct agent *a)
 {
 	head(f, "serviceradar_agent_info", "gauge", "The version that runs.");
@@ -76,11 +172,8 @@ static void write_text(FILE *f, const struct agent *a)
 	for_each(f, a, "serviceradar_addon_connects_total", "", connects);
 	head(f, "serviceradar_addon_events_ingested_total", "counter", "Events taken from the add-on.");
 	for_each(f, a, "serviceradar_addon_events_ingested_total", "", ingested);
-	head(f, "netprobe_events_emitted_total", "counter", "Events that the daemon has sent, as of its last ping.");
-	for_each(f, a, "netprobe_events_emitted_total", "stream=\"flow_attribution\"", emitted);
-	head(f, "netprobe_events_dropped_total", "counter", "Events that the daemon lost, and where, as of its last ping.");
-	for_each(f, a, "netprobe_events_dropped_total", "stream=\"flow_attribution\",reason=\"kernel\"", dropped_kernel);
-	for_each(f, a, "netprobe_events_dropped_total", "stream=\"flow_attribution\",reason=\"queue\"", dropped_queue);
+	from_acks(f, a);
+	programs(f, a);
 }
 
 char *metrics_text(const struct agent *a, size_t *size)

@@ -12,6 +12,7 @@ if command -v apt-get >/dev/null; then
 		nfdump softflowd bind9-dnsutils dnsmasq-base ethtool mosquitto mosquitto-clients nginx-light openssh-client p0f tcpdump tshark udhcpc vsftpd wget libmicrohttpd-dev'
 	# The other architecture, the policies, the manuals.
 	want="$want kmod qemu-system-x86" # other kernels
+	want="$want prometheus" # promtool
 	want="$want apparmor man-db qemu-user-static selinux-policy-dev"
 	# npm, of whatever package: others than the distribution's bring it too, and do not go with its own.
 	command -v npm >/dev/null || want="$want nodejs npm"
@@ -41,7 +42,7 @@ elif command -v dnf >/dev/null; then
 		ShellCheck strace systemd-container systemd-devel valgrind zlib-devel \
 		bind-utils dnsmasq ethtool mosquitto nginx openssh-clients openssl p0f tcpdump vsftpd wget wireshark-cli libmicrohttpd-devel
 	dnf -q -y install cpio kmod qemu-system-x86-core
-	dnf -q -y install man-db nodejs-npm selinux-policy-devel
+	dnf -q -y install golang-github-prometheus man-db nodejs-npm selinux-policy-devel
 else
 	echo 'neither apt-get nor dnf is here: install what mk/config.mk names by hand' >&2
 	exit 1

@@ -31,6 +31,8 @@ lint-man:
 lint-docs:
 	$(say) LINT docs
 	$(Q)tests/lib/links.py *.md docs/*.md
+	$(Q)promtool check rules docs/prometheus/serviceradar.rules.yml >/dev/null
+	$(Q)promtool test rules docs/prometheus/serviceradar.test.yml >/dev/null
 
 lint-openspec:
 	$(say) LINT openspec

@@ -171,6 +171,8 @@ static int seed_again(struct attribution *a)
 {
 	int r;
 
+	if (!a->ladder.skel) /* never: for the static analyzers */
+		return -ENOTSUP;
 	a->kept.keeping = true;
 	r = ring_buffer__consume(a->ring);
 	forget_cgroups(a->ladder.skel->maps.cgroups);

@@ -87,6 +87,7 @@ static int on_ping(struct server *s, const NetprobeFrame *request)
 	ack.n_programs = programs(s, states, state_pointers);
 	ack.programs = state_pointers;
 	ack.configs_refused = s->refused_configs;
+	ack.started_at_unix_nano = s->started_unix_nano;
 	if (s->observe)
 		observe_fill(s->observe, &ack);
 	frame.sequence = request->sequence;

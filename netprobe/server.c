@@ -391,6 +391,7 @@ int server_new(struct server **out, sd_event *event, int listen_fd, struct attri
 	s->attribution = attribution;
 	s->unavailable = unavailable;
 	s->config = config;
+	s->started_unix_nano = (int64_t)now_usec(s) * 1000 + events_clock_offset();
 	intake_init(s);
 	if (attribution)
 		read_ledger(s);

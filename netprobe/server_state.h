@@ -35,6 +35,7 @@ struct server {
 	uint64_t delivered, discarded;  /* discarded: while a config switches attribution off */
 	uint64_t lost_told;             /* of the lost ones, how many a batch has told of */
 	uint64_t reported_lost, refused_configs;
+	int64_t started_unix_nano;
 };
 
 static inline struct attribution_totals server_totals(const struct server *s)

@@ -278,6 +278,18 @@ processes() { in_ct pgrep -u serviceradar | sort | tr '\n' ' '; }
 	grep -q '^serviceradar_addon_state{addon="netprobe",state="active"} 1$' <<<"${output//$'\r'/}"
 	grep -qE '^netprobe_events_emitted_total\{addon="netprobe",stream="flow_attribution"\} [0-9]+$' <<<"${output//$'\r'/}"
 	until_ok 5 sh_ct "curl -s http://127.0.0.1:9417/metrics | grep -qE '^serviceradar_addon_events_ingested_total\{addon=\"netprobe\"\} [1-9]'"
+	# As Prometheus wants it, and what the rules and the dashboard in docs/ ask for is there.
+	in_ct curl -s http://127.0.0.1:9417/metrics >"$BATS_TEST_TMPDIR/metrics"
+	promtool check metrics <"$BATS_TEST_TMPDIR/metrics"
+	local name asked=0
+	while read -r name; do
+		echo "$name"
+		grep -q "^# TYPE $name " "$BATS_TEST_TMPDIR/metrics"
+		asked=$((asked + 1))
+	done < <(cat "$TOP"/docs/prometheus/{serviceradar.rules.yml,grafana-dashboard.json} | grep -oE '\b(serviceradar|netprobe)_[a-z_]+' | sort -u)
+	[ "$asked" -ge 15 ]
+	grep -q '^netprobe_program_active{addon="netprobe",number="0",hook="tp_btf/inet_sock_set_state"} 1$' "$BATS_TEST_TMPDIR/metrics"
+	grep -qE '^netprobe_uptime_seconds\{addon="netprobe"\} [0-9.]+$' "$BATS_TEST_TMPDIR/metrics"
 	[ "$(in_ct curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:9417/)" = 404 ]
 	[ "$(in_ct curl -s -o /dev/null -w '%{http_code}' -X POST http://127.0.0.1:9417/metrics)" = 405 ]
 	# Nobody but the agent listens there, and nobody else than this host is answered.
