@@ -25,5 +25,6 @@ install-agent: $(BUILD)/agent/serviceradar-agent $(BUILD)/bin/srctl $(BUILD)/age
 	$(Q)$(INSTALL) -m 0755 $(BUILD)/agent/agent-fetch $(DESTDIR)$(libexecdir)/
 	$(Q)$(INSTALL) -m 0644 agent/agent.schema.json $(DESTDIR)$(datadir)/serviceradar/
 	$(Q)$(INSTALL) -m 0644 agent/srctl/srctl.bash $(DESTDIR)$(bashcompdir)/srctl
+	$(Q)$(INSTALL) -D -m 0644 agent/srctl/_srctl $(DESTDIR)$(zshcompdir)/_srctl
 
 .PHONY: install-agent

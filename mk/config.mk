@@ -27,6 +27,7 @@ sysusersdir   ?= $(prefix)/lib/sysusers.d
 tmpfilesdir   ?= $(prefix)/lib/tmpfiles.d
 dbusdatadir   ?= $(datadir)/dbus-1
 bashcompdir   ?= $(datadir)/bash-completion/completions
+zshcompdir    ?= $(datadir)/zsh/site-functions
 sysconfdir    ?= /etc
 
 # CFLAGS and LDFLAGS belong to whoever builds; ours are kept apart.

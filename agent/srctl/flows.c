@@ -44,6 +44,29 @@ static void row(struct json_object *o, int width)
 		puts(line);
 }
 
+static bool is(struct json_object *o, const char *key, const char *wanted)
+{
+	return strcmp(text_at(o, key), wanted) == 0;
+}
+
+static bool is_user(struct json_object *o, const char *wanted)
+{
+	char name[33];
+
+	return is(o, "uid", wanted) || strcmp(user_name(o, name, sizeof(name)), wanted) == 0;
+}
+
+/* All that are given must hold; a port is that of either end. */
+static bool wanted(const struct srctl *s, struct json_object *o)
+{
+	const char *const *f = s->filters;
+
+	return (!f[FILTER_PROCESS] || is(o, "comm", f[FILTER_PROCESS])) && (!f[FILTER_PID] || is(o, "pid", f[FILTER_PID])) &&
+	       (!f[FILTER_USER] || is_user(o, f[FILTER_USER])) &&
+	       (!f[FILTER_PORT] || is(o, "local_port", f[FILTER_PORT]) || is(o, "remote_port", f[FILTER_PORT])) &&
+	       (!f[FILTER_PROTOCOL] || is(o, "transport_protocol", f[FILTER_PROTOCOL]));
+}
+
 int verb_flows(struct srctl *s, const char *unused)
 {
 	struct winsize w = { 0 };
@@ -74,6 +97,8 @@ int verb_flows(struct srctl *s, const char *unused)
 
 			fprintf(stderr, "srctl: %s\n", printable(text_at(o, "message"), text, sizeof(text)));
 			rc = EXIT_FAILED;
+		} else if (!strcmp(type, "flow") && !wanted(s, o)) {
+			continue;
 		} else if (s->json) {
 			fputs(line, stdout);
 		} else if (!strcmp(type, "flow")) {

@@ -10,6 +10,8 @@
 #include "agent/srctl/srctl.h"
 #include "lib/manifest.h"
 
+#define FILTER_OPTION 256 /* above every letter */
+
 static const struct verb {
 	const char *group, *name;
 	enum { NOTHING, ID, ID_AND_VERSION, PATH } takes;
@@ -24,7 +26,7 @@ static const struct verb {
 	{ "addon", "revoke", ID_AND_VERSION, verb_addon_revoke, "addon revoke ID VERSION: allow it no longer, whatever the catalog says (root)" },
 	{ "bundle", "verify", PATH, verb_bundle_verify, "bundle verify FILE [--key FILE]: signature, and all that is in it" },
 	{ "bundle", "show", PATH, verb_bundle_show, "bundle show FILE [--key FILE]: the same, and what is in it" },
-	{ NULL, "flows", NOTHING, verb_flows, "flows [--follow]: which process owns which connection" },
+	{ NULL, "flows", NOTHING, verb_flows, "flows [--follow] [--process NAME] [--pid N] [--user NAME] [--port N] [--protocol tcp|udp|...]: which process owns which connection" },
 	{ NULL, "import-flows", PATH, verb_import_flows, "import-flows FILE: find owners for flows of nfdump or IPFIX tools (JSON, CSV)" },
 	{ NULL, "doctor", NOTHING, verb_doctor, "doctor: what this host needs, and what is missing" },
 };
@@ -72,6 +74,9 @@ int main(int argc, char **argv)
 		{ "no-color", no_argument, NULL, 'n' }, { "follow", no_argument, NULL, 'f' },
 		{ "no-wait", no_argument, NULL, 'w' },  { "config", required_argument, NULL, 'c' },
 		{ "key", required_argument, NULL, 'k' },
+		{ "process", required_argument, NULL, FILTER_OPTION + FILTER_PROCESS }, { "pid", required_argument, NULL, FILTER_OPTION + FILTER_PID },
+		{ "user", required_argument, NULL, FILTER_OPTION + FILTER_USER },       { "port", required_argument, NULL, FILTER_OPTION + FILTER_PORT },
+		{ "protocol", required_argument, NULL, FILTER_OPTION + FILTER_PROTOCOL },
 		{ "version", no_argument, NULL, 'V' },  { "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
@@ -90,6 +95,7 @@ int main(int argc, char **argv)
 		case 'k': s.key = optarg; break;
 		case 'V': puts("srctl " SR_VERSION); return EXIT_DONE;
 		case 'h': help = true; break;
+		case FILTER_OPTION ... FILTER_OPTION + FILTERS - 1: s.filters[o - FILTER_OPTION] = optarg; break;
 		default: return EXIT_USAGE;
 		}
 	}

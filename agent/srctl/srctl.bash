@@ -10,6 +10,7 @@ _srctl() {
 	bundle) mapfile -t COMPREPLY < <(compgen -W "verify show" -- "$cur") ;;
 	"bundle verify" | "bundle show") mapfile -t COMPREPLY < <(compgen -f -X '!*.tar.gz' -- "$cur") ;;
 	import-flows) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+	flows*) mapfile -t COMPREPLY < <(compgen -W "--follow --process --pid --user --port --protocol --json" -- "$cur") ;;
 	*) mapfile -t COMPREPLY < <(compgen -W "addon bundle flows import-flows doctor version help --json --root --no-color --follow --config --no-wait --key --help --version" -- "$cur") ;;
 	esac
 }

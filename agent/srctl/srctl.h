@@ -9,9 +9,13 @@
 
 enum { EXIT_DONE = 0, EXIT_USAGE = 1, EXIT_NOT_DONE = 2, EXIT_FAILED = 3, EXIT_NO_AGENT = 4 };
 
+/* What of flows is wanted: text of --process and so on, or NULL. */
+enum filter { FILTER_PROCESS, FILTER_PID, FILTER_USER, FILTER_PORT, FILTER_PROTOCOL, FILTERS };
+
 struct srctl {
 	const char *root, *config, *key; /* --root, --config, --key */
 	const char *version;             /* what follows the id */
+	const char *filters[FILTERS];
 	int rootfd;
 	bool json, color, follow, no_wait;
 };

@@ -27,7 +27,7 @@ at_once() {
 		cat "${logs[$i]}"
 	done
 }
-at_once any:tests/package/arm64.bats any:tests/package/policy.bats any:tests/package/schema.bats deb:tests/package/confined.bats
+at_once any:tests/package/arm64.bats any:tests/package/policy.bats any:tests/package/schema.bats any:tests/package/srctl.bats deb:tests/package/confined.bats
 at_once deb:tests/package/docs.bats rpm:tests/package/docs.bats
 at_once deb:tests/package/life.bats rpm:tests/package/life.bats
 at_once deb:tests/package/bundle.bats rpm:tests/package/bundle.bats

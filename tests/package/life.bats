@@ -120,6 +120,12 @@ teardown_file() {
 	run in_ct srctl flows
 	[[ "$output" == *curl*127.0.0.1:8080* ]]
 	sh_ct "srctl flows --json | python3 -c 'import json,sys; [json.loads(l) for l in sys.stdin]'"
+	# Filters: all of what is shown is asked for, and something is.
+	sh_ct "srctl flows --json --process curl --port 8080 --protocol tcp --user root | python3 -c '
+import json, sys
+flows = [json.loads(l) for l in sys.stdin]
+assert flows and all(f[\"comm\"] == \"curl\" and 8080 in (f[\"local_port\"], f[\"remote_port\"]) for f in flows), flows'"
+	[ "$(in_ct srctl flows --json --process no-such-process)" = "" ]
 	in_ct srctl doctor
 }
 
