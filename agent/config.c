@@ -2,11 +2,13 @@
 #include "agent/config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "agent/config_schema.h" /* made of agent.schema.json */
 #include "lib/json.h"
+#include "lib/paths.h"
 #include "lib/schema.h"
 
 static const char *const level_names[] = {
@@ -50,21 +52,22 @@ static int take(struct json_object *o, struct agent_config *c)
 	return 0;
 }
 
-int agent_config_read(int rootfd, const char *path, bool must_exist, struct agent_config *out, struct error *err)
+int agent_config_read(int rootfd, const char *file, struct agent_config *out, struct error *err)
 {
 	_cleanup_json_ struct json_object *o = NULL, *schema = NULL;
+	const char *shown = file ? file : SR_AGENT_CONFIG;
 	int r;
 
 	*out = (struct agent_config){ .log_level = LOG_LEVEL_INFO };
-	r = json_read_file(rootfd, path, &o, err);
-	if (r == -ENOENT && !must_exist)
+	r = json_read_file(file ? AT_FDCWD : rootfd, file ? file : &SR_AGENT_CONFIG[1], &o, err);
+	if (r == -ENOENT && !file)
 		return 0;
 	if (r == 0)
 		r = json_parse(config_schema, sizeof(config_schema) - 1, "agent.schema.json", &schema, err);
 	if (r == 0)
 		r = schema_check(schema, "agent.schema.json", err);
 	if (r == 0)
-		r = schema_validate(schema, o, path, "", err);
+		r = schema_validate(schema, o, shown, "", err);
 	if (r == 0 && take(o, out) < 0)
 		r = error_set(err, -ENOMEM, "out of memory");
 	return r;

@@ -13,7 +13,7 @@ struct agent_config {
 	enum log_level log_level;
 };
 
-/* Reads `path`, which may be relative to `rootfd`. A missing file is all defaults, and -ENOENT only if it `must_exist`; what breaks the
+/* Reads `file`, or when that is NULL SR_AGENT_CONFIG below `rootfd`, which may be missing: then all is as by default. What breaks the
  * schema is -EINVAL with a line that names file, key and value. *out is to be freed whatever is returned. */
-int agent_config_read(int rootfd, const char *path, bool must_exist, struct agent_config *out, struct error *err);
+int agent_config_read(int rootfd, const char *file, struct agent_config *out, struct error *err);
 void agent_config_free(struct agent_config *c);

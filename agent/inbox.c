@@ -302,7 +302,7 @@ void inbox_follow(struct addon *d, bool wanted)
 	}
 	if (!s->open) {
 		s->backoff = (struct backoff){ .min_us = d->backoff.min_us / 5, .max_us = d->backoff.max_us };
-		(void)start(s, d->manifest.requires.run_as ? d->manifest.requires.run_as : SR_USER);
+		(void)start(s, manifest_user(&d->manifest));
 		return;
 	}
 	(void)sd_event_source_get_enabled(s->retry, &on);

@@ -223,8 +223,6 @@ static void on_ping_ack(struct ipc *c, NpFrame *f)
 	c->capture_known = true;
 	c->capture_available = ack->continuous_capture_available;
 	snprintf(c->capture_reason, sizeof(c->capture_reason), "%s", ack->unavailable_reason);
-	c->totals = (struct ipc_totals){ ack->events_produced, ack->events_delivered, ack->events_dropped_kernel,
-					 ack->events_dropped_queue, ack->events_foreign, ack->events_discarded };
 	free_ack(c);
 	c->last_ack = ack;
 	f->payload_case = NP_PAYLOAD(_NOT_SET);

@@ -30,10 +30,7 @@ struct ipc {
 	int64_t since_s;       /* UNIX time of the last change of `connected` */
 	int64_t last_ping_ms;  /* -1: none yet */
 	uint64_t events, dropped, reconnects;
-	struct ipc_totals {
-		uint64_t produced, delivered, dropped_kernel, dropped_queue, foreign, discarded;
-	} totals;              /* the daemon's own, of its last PingAck */
-	NpPingAck *last_ack;   /* all of it; NULL: none yet */
+	NpPingAck *last_ack;   /* of this connection; NULL: none yet */
 
 	int fd;
 	sd_event_source *io, *timer;

@@ -162,7 +162,7 @@ static int on_reload(sd_event_source *s, const struct signalfd_siginfo *info, vo
 	(void)s;
 	(void)info;
 	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)now_us());
-	if (agent_config_read(a->rootfd, &SR_AGENT_CONFIG[1], false, &config, &err) < 0) {
+	if (agent_config_read(a->rootfd, NULL, &config, &err) < 0) {
 		log_error("%s: the settings before stay in force", err.text);
 		agent_config_free(&config);
 	} else {
@@ -288,7 +288,7 @@ static int check_config(const struct agent *a, const char *file)
 {
 	struct agent_config config;
 	struct error err = { .text = "" };
-	int r = agent_config_read(file ? AT_FDCWD : a->rootfd, file ? file : &SR_AGENT_CONFIG[1], file != NULL, &config, &err);
+	int r = agent_config_read(a->rootfd, file, &config, &err);
 
 	agent_config_free(&config);
 	if (r < 0)
@@ -313,7 +313,7 @@ int main(int argc, char **argv)
 	}
 	if (options.check)
 		return check_config(&a, argv[optind]);
-	if (agent_config_read(a.rootfd, &SR_AGENT_CONFIG[1], false, &a.config, &err) < 0) {
+	if (agent_config_read(a.rootfd, NULL, &a.config, &err) < 0) {
 		log_error("%s", err.text);
 		return 1;
 	}

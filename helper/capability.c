@@ -126,7 +126,6 @@ static int statoverride(struct updater *u, const char *path, struct ownership *o
 
 static int wanted_ownership(struct updater *u, const struct payload *p, struct ownership *o)
 {
-	const char *run_as = p->manifest.requires.run_as;
 	char path[512];
 	int r;
 
@@ -135,12 +134,9 @@ static int wanted_ownership(struct updater *u, const struct payload *p, struct o
 	r = statoverride(u, path, o);
 	if (r != 0)
 		return r < 0 ? r : 0;
-	run_as = run_as ? run_as : SR_USER;
-	if (strcmp(run_as, "root") == 0)
+	if (strcmp(manifest_user(&p->manifest), "root") == 0)
 		return 0;
-	if (fs_lookup_user(u->root, run_as, NULL, &o->gid) < 0)
-		return error_set(&u->err, -EPERM, "%s: run_as: there is no user %s: systemd-sysusers makes it", p->manifest.id, run_as);
-	return 0;
+	return manifest_lookup_user(&p->manifest, u->root, NULL, &o->gid, &u->err);
 }
 
 int capability_preflight(struct updater *u, const struct payload *p, enum grant_mode *mode)

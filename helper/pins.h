@@ -6,7 +6,7 @@
 #include "helper/updater.h"
 #include "lib/manifest.h"
 
-/* Makes SR_BPFFS/ID for the add-on's user alone. Nothing for a manifest without cap_bpf, and where no BPF file system is mounted: the
+/* Makes SR_BPFFS/ID for the add-on's user alone. Nothing for a manifest without cap_bpf, and where no BPF file system can be written: the
  * add-on then begins anew with each start. -errno with u->err. */
 int pins_make(struct updater *u, const struct manifest *m);
 

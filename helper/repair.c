@@ -45,13 +45,13 @@ static int discard_foreign(struct updater *u, int addons)
 	struct stat st;
 	int r = dir ? 0 : -EIO;
 
-	while (r == 0 && (e = readdir(dir))) {
+	while (r == 0 && (errno = 0, e = readdir(dir))) {
 		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
 			continue;
 		if (fstatat(addons, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_uid != 0)
 			r = fs_remove_tree(addons, e->d_name, &u->err);
 	}
-	return r;
+	return r == 0 && errno ? error_set(&u->err, -errno, SR_ADDONS ": cannot be read: %s", strerror(errno)) : r;
 }
 
 int repair_state(struct updater *u, bool *found)

@@ -29,7 +29,6 @@ static int repair(struct updater *u, int parent, const char *id, uid_t uid, gid_
 
 int spool_make(struct updater *u, const struct manifest *m)
 {
-	const char *user = m->requires.run_as ? m->requires.run_as : SR_USER;
 	_cleanup_close_ int parent = -1;
 	struct stat st;
 	uid_t uid;
@@ -37,8 +36,8 @@ int spool_make(struct updater *u, const struct manifest *m)
 
 	if (!m->spool_dir)
 		return 0;
-	if (fs_lookup_user(u->root, user, &uid, NULL) < 0)
-		return error_set(&u->err, -EPERM, "%s: run_as: there is no user %s: systemd-sysusers makes it", m->id, user);
+	if (manifest_lookup_user(m, u->root, &uid, NULL, &u->err) < 0)
+		return -EPERM;
 	if (fs_lookup_user(u->root, SR_USER, NULL, &gid) < 0)
 		return error_set(&u->err, -EPERM, "%s: there is no user " SR_USER ": install serviceradar-agent", m->id);
 	parent = fs_make_dirs(u->rootfd, SR_SPOOL, 0755, &u->err);
@@ -53,37 +52,9 @@ int spool_make(struct updater *u, const struct manifest *m)
 	return repair(u, parent, m->id, uid, gid);
 }
 
-/* What is in it is of other owners; root without CAP_DAC_OVERRIDE opens only its own. */
-static int take_entries(struct updater *u, int parent, const char *id)
-{
-	_cleanup_close_ int fd = openat(parent, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	_cleanup_closedir_ DIR *dir = NULL;
-	const struct dirent *e;
-	int at;
-
-	dir = fdopendir_steal(&fd);
-	if (!dir)
-		return error_set(&u->err, -EIO, SR_SPOOL "/%s: cannot be read", id);
-	at = dirfd(dir);
-	while ((errno = 0, e = readdir(dir)))
-		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
-		    fchownat(at, e->d_name, 0, 0, AT_SYMLINK_NOFOLLOW) < 0 && errno != ENOENT)
-			return error_set(&u->err, -errno, SR_SPOOL "/%s/%s: cannot set its owner: %s", id, e->d_name, strerror(errno));
-	return errno ? error_set(&u->err, -errno, SR_SPOOL "/%s: cannot be read: %s", id, strerror(errno)) : 0;
-}
-
 int spool_remove(struct updater *u, const char *id)
 {
 	_cleanup_close_ int parent = fs_open_dir(u->rootfd, SR_SPOOL, true, NULL);
-	struct stat st;
-	int r;
 
-	if (parent < 0)
-		return 0; /* there never was one */
-	if (fstatat(parent, id, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? 0 : error_set(&u->err, -errno, SR_SPOOL "/%s: %s", id, strerror(errno));
-	if (fchownat(parent, id, 0, 0, AT_SYMLINK_NOFOLLOW) < 0)
-		return error_set(&u->err, -errno, SR_SPOOL "/%s: cannot set its owner: %s", id, strerror(errno));
-	r = S_ISDIR(st.st_mode) ? take_entries(u, parent, id) : 0;
-	return r < 0 ? r : fs_remove_tree(parent, id, &u->err);
+	return parent < 0 ? 0 : fs_remove_tree(parent, id, &u->err); /* there may never have been one */
 }

@@ -371,6 +371,8 @@ static int remove_tree(int parent, const char *name, unsigned depth)
 		return -errno;
 	if (depth >= TREE_DEPTH)
 		return -ELOOP;
+	if (geteuid() == 0 && fchownat(parent, name, 0, 0, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
 	fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;

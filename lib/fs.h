@@ -45,7 +45,8 @@ int fs_sha256_fd(int fd, char hex[65], struct error *err);
  * -ENOENT when there is none. Either out pointer may be NULL. */
 int fs_lookup_user(const char *root, const char *name, uid_t *uid, gid_t *gid);
 
-/* Removes `name` in `dirfd`, a file or a directory with all in it; links are not followed. 0 also when it is not there. */
+/* Removes `name` in `dirfd`, a file or a directory with all in it; links are not followed. Called by root, each directory becomes root's
+ * first: without CAP_DAC_OVERRIDE root can empty no other. 0 also when it is not there. */
 int fs_remove_tree(int dirfd, const char *name, struct error *err);
 
 /* Whether `name` is one that fs_write_atomic or fs_symlink_atomic writes under before it renames. */

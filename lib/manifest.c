@@ -677,6 +677,25 @@ static enum unsupported check_platform(const struct manifest *m, struct error *e
 	return same_os ? UNSUPPORTED_ARCH : UNSUPPORTED_PLATFORM;
 }
 
+const char *manifest_user(const struct manifest *m)
+{
+	return m->requires.run_as ? m->requires.run_as : SR_USER;
+}
+
+int manifest_lookup_user(const struct manifest *m, const char *root, uid_t *uid, gid_t *gid, struct error *err)
+{
+	const char *user = manifest_user(m);
+
+	if (fs_lookup_user(root, user, uid, gid) < 0)
+		return error_set(err, -EPERM, "%s: run_as: there is no user %s: systemd-sysusers makes it", m->id, user);
+	return 0;
+}
+
+bool manifest_declares(const struct manifest *m, const char *capability)
+{
+	return m->requires.os_capabilities >> caps_from_name(capability) & 1;
+}
+
 bool manifest_has_unit(const struct manifest *m)
 {
 	return m->supervision == SUPERVISION_SYSTEMD_SERVICE || m->supervision == SUPERVISION_SYSTEMD_TIMER;

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "lib/caps.h"
 #include "lib/cleanup.h"
@@ -81,6 +82,15 @@ bool addon_id_valid(const char *id);
 
 /* Whether the add-on has a unit that is started; the others are run by their consumer, or inside the agent. */
 bool manifest_has_unit(const struct manifest *m);
+
+/* Who it runs as: `run_as`, or SR_USER. Borrowed. */
+const char *manifest_user(const struct manifest *m);
+
+/* Its uid and gid below `root` (fs_lookup_user); either may be NULL. -EPERM and a line when there is no such user. */
+int manifest_lookup_user(const struct manifest *m, const char *root, uid_t *uid, gid_t *gid, struct error *err);
+
+/* Whether it asks for a capability, such as "cap_bpf", by a name that caps_from_name() knows. */
+bool manifest_declares(const struct manifest *m, const char *capability);
 
 /* Compares two semantic versions by precedence (semver.org 2.0.0 section 11): <0, 0, >0. Both must be valid. */
 int semver_compare(const char *a, const char *b);

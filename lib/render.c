@@ -71,8 +71,7 @@ static void put_limits(FILE *f, const struct manifest *m)
  * the capabilities that they declare. */
 static void put_hardening(FILE *f, const struct manifest *m)
 {
-	caps_mask bpf = (caps_mask)1 << caps_from_name("cap_bpf"), raw = (caps_mask)1 << caps_from_name("cap_net_raw");
-	bool watches = (m->requires.os_capabilities & (bpf | raw)) != 0;
+	bool bpf = manifest_declares(m, "cap_bpf"), watches = bpf || manifest_declares(m, "cap_net_raw");
 
 	fprintf(f, "RestrictAddressFamilies=AF_UNIX%s\n", watches ? " AF_NETLINK AF_PACKET" : "");
 	fputs("IPAddressDeny=any\n"
@@ -100,16 +99,11 @@ static void put_hardening(FILE *f, const struct manifest *m)
 	      "SystemCallFilter=@system-service\n"
 	      "SystemCallFilter=~@privileged @resources\n",
 	      f);
-	if (m->requires.os_capabilities & bpf)
+	if (bpf)
 		fputs("SystemCallFilter=bpf perf_event_open\n", f);
 	if (m->requires.os_capabilities) /* a daemon that gives capabilities up itself */
 		fputs("SystemCallFilter=capset\n", f);
 	fputs("SystemCallErrorNumber=EPERM\n", f);
-}
-
-static const char *user_of(const struct manifest *m)
-{
-	return m->requires.run_as ? m->requires.run_as : SR_USER;
 }
 
 static void put_head(FILE *f, const struct manifest *m, const char *what)
@@ -146,7 +140,7 @@ static void put_service_type(FILE *f, const struct manifest *m)
 /* What is left in a spool is of the agent's group, which makes it readable for the agent and no more. */
 static void put_identity(FILE *f, const struct manifest *m)
 {
-	const char *user = user_of(m);
+	const char *user = manifest_user(m);
 
 	fprintf(f, "\nUser=%s\nGroup=%s\n", user, m->spool_dir ? SR_USER : user);
 	if (m->spool_dir && strcmp(user, SR_USER) != 0)
@@ -172,7 +166,7 @@ static void put_service(FILE *f, const struct manifest *m)
 	put_dirs(f, "RuntimeDirectory", &m->runtime_dirs);
 	if (m->spool_dir)
 		fprintf(f, "ReadWritePaths=%s\n", m->spool_dir);
-	if (m->requires.os_capabilities & (caps_mask)1 << caps_from_name("cap_bpf")) /* the way to it is root's alone */
+	if (manifest_declares(m, "cap_bpf")) /* the way to it is root's alone */
 		fprintf(f, "BindPaths=-" SR_BPFFS "/" SR_BPFFS_DIR "/%s:" SR_RUN "/%s/bpf\n", m->id, m->id);
 	fputs("\n# The same capabilities as on the file: either alone is lost somewhere without a word.\n", f);
 	put_caps(f, m->requires.os_capabilities);
@@ -186,7 +180,7 @@ static void put_socket(FILE *f, const struct manifest *m)
 {
 	put_head(f, m, ", its socket");
 	fprintf(f, "\n[Socket]\nListenStream=%s\nSocketUser=%s\nSocketGroup=%s\nSocketMode=%04o\nRemoveOnStop=yes\n\n", m->socket.path,
-		user_of(m), user_of(m), m->socket.mode);
+		manifest_user(m), manifest_user(m), m->socket.mode);
 	fputs("[Install]\nWantedBy=sockets.target\n", f);
 }
 

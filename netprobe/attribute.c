@@ -70,22 +70,17 @@ static void on_flow(const struct attribution_event *kernel, void *userdata)
 /* Room for as many as the ring buffer holds, and as come meanwhile. */
 #define KEPT_MAX (2 * (EVENT_RING_BYTES / (unsigned)sizeof(struct attribution_event)))
 
-static int keep(struct kept *k, const struct attribution_event *e)
-{
-	if (!k->events)
-		k->events = malloc(KEPT_MAX * sizeof(*k->events));
-	if (!k->events || k->count == KEPT_MAX)
-		return -ENOMEM;
-	k->events[k->count++] = *e;
-	return 0;
-}
-
+/* -EAGAIN ends a turn, behind this record. */
 static int on_flow_record(struct attribution *a, const struct attribution_event *e)
 {
-	if (a->kept.keeping && keep(&a->kept, e) == 0)
-		return 0;
+	struct kept *k = &a->kept;
+
+	if (k->keeping) {
+		k->events[k->count++] = *e;
+		return k->count < KEPT_MAX ? 0 : -EAGAIN;
+	}
 	on_flow(e, a);
-	return ++a->turn < ATTRIBUTION_TURN ? 0 : -EAGAIN; /* ends the turn, behind this record */
+	return ++a->turn < ATTRIBUTION_TURN ? 0 : -EAGAIN;
 }
 
 /* Hands out what was kept. */
@@ -166,22 +161,28 @@ static void forget_cgroups(const struct bpf_map *cgroups)
 		;
 }
 
-/* Events that wait in the ring buffer are older than what a look at the processes tells: they wait until that is known, too. */
+static void keep_waiting(struct attribution *a)
+{
+	a->kept.keeping = a->kept.events && a->kept.count < KEPT_MAX;
+	if (a->kept.keeping)
+		(void)ring_buffer__consume(a->ring);
+	a->kept.keeping = false;
+}
+
+/* Events that wait in the ring buffer are older than what a look at the processes tells: they wait until that is known, too. Without
+ * memory they do not. */
 static int seed_again(struct attribution *a)
 {
 	int r;
 
 	if (!a->ladder.skel) /* never: for the static analyzers */
 		return -ENOTSUP;
-	a->kept.keeping = true;
-	r = ring_buffer__consume(a->ring);
+	a->kept.events = malloc(KEPT_MAX * sizeof(*a->kept.events));
+	keep_waiting(a);
 	forget_cgroups(a->ladder.skel->maps.cgroups);
-	if (r >= 0)
-		r = seed(a);
-	if (r >= 0)
-		r = ring_buffer__consume(a->ring);
-	a->kept.keeping = false;
-	return r < 0 ? r : 0;
+	r = seed(a);
+	keep_waiting(a);
+	return r;
 }
 
 static int map_buffers(struct attribution *a, struct error *err)

@@ -193,19 +193,15 @@ static void try_alone(struct ladder *l, unsigned i)
 	l->skel = NULL;
 }
 
-static bool is_wanted(const char *name, void *userdata)
+static void detach_foreign(const struct ladder *l)
 {
-	const struct ladder *l = userdata;
-	char ours[PINS_NAME_BYTES];
+	const struct bpf_program *ours[PROGRAMS];
+	size_t n = 0;
 
-	for (unsigned i = 0; i < PROGRAMS; i++) {
-		if (!l->wanted[i])
-			continue;
-		pins_link_name(find(l->skel, i), ours);
-		if (strcmp(name, ours) == 0)
-			return true;
-	}
-	return false;
+	for (unsigned i = 0; i < PROGRAMS; i++)
+		if (l->wanted[i])
+			ours[n++] = find(l->skel, i);
+	pins_keep_only(l->pins, ours, n);
 }
 
 /* Maps that cannot be taken up are of another build: then without them. Links of another build are detached before ours are attached:
@@ -222,7 +218,7 @@ static int load_wanted(struct ladder *l)
 		l->taken_up = l->pins && pins_offer(l->pins, l->skel->obj, l->skel->maps.rodata) > 0;
 		r = attribute_bpf__load(l->skel);
 		if (r == 0 && l->pins)
-			pins_sweep(l->pins, is_wanted, l);
+			detach_foreign(l);
 		if (r == 0 || !l->taken_up)
 			return r;
 		attribute_bpf__destroy(l->skel);

@@ -15,6 +15,7 @@
 #include "lib/cleanup.h"
 
 #define PATH_BYTES 512
+#define NAME_BYTES 64
 
 int pins_usable(const char *dir, struct error *err)
 {
@@ -77,22 +78,23 @@ int pins_offer(const char *dir, struct bpf_object *obj, const struct bpf_map *co
 	return r < 0 ? r : same;
 }
 
-void pins_link_name(const struct bpf_program *program, char out[PINS_NAME_BYTES])
+/* "link_PROGRAM_TAG" of a loaded program. */
+static void link_name(const struct bpf_program *program, char out[NAME_BYTES])
 {
 	struct bpf_prog_info info = { 0 };
 	__u32 size = sizeof(info);
-	int n = snprintf(out, PINS_NAME_BYTES, "link_%s_", bpf_program__name(program));
+	int n = snprintf(out, NAME_BYTES, "link_%s_", bpf_program__name(program));
 
 	(void)bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size);
-	for (size_t i = 0; i < sizeof(info.tag) && n > 0 && n + 3 <= PINS_NAME_BYTES; i++)
-		n += snprintf(out + n, PINS_NAME_BYTES - (size_t)n, "%02x", info.tag[i]);
+	for (size_t i = 0; i < sizeof(info.tag) && n > 0 && n + 3 <= NAME_BYTES; i++)
+		n += snprintf(out + n, NAME_BYTES - (size_t)n, "%02x", info.tag[i]);
 }
 
 static void link_path(const char *dir, const struct bpf_program *program, char out[PATH_BYTES])
 {
-	char name[PINS_NAME_BYTES];
+	char name[NAME_BYTES];
 
-	pins_link_name(program, name);
+	link_name(program, name);
 	(void)snprintf(out, PATH_BYTES, "%s/%s", dir, name);
 }
 
@@ -121,31 +123,36 @@ void pins_drop_link(const char *dir, const struct bpf_program *program)
 	(void)unlink(path);
 }
 
-static bool nothing(const char *name, void *userdata)
+static bool is_one_of(const char *name, const struct bpf_program *const *programs, size_t n)
 {
-	(void)name;
-	(void)userdata;
+	char ours[NAME_BYTES];
+
+	for (size_t i = 0; i < n; i++) {
+		link_name(programs[i], ours);
+		if (strcmp(name, ours) == 0)
+			return true;
+	}
 	return false;
 }
 
-static void remove_unless(const char *dir, const char *prefix, bool (*wanted)(const char *name, void *userdata), void *userdata)
+static void remove_but(const char *dir, const char *prefix, const struct bpf_program *const *programs, size_t n)
 {
 	_cleanup_closedir_ DIR *d = opendir(dir);
 	const struct dirent *e;
 
 	while (d && (e = readdir(d)))
-		if (strncmp(e->d_name, prefix, strlen(prefix)) == 0 && !wanted(e->d_name, userdata))
+		if (strncmp(e->d_name, prefix, strlen(prefix)) == 0 && !is_one_of(e->d_name, programs, n))
 			(void)unlinkat(dirfd(d), e->d_name, 0);
 }
 
-void pins_sweep(const char *dir, bool (*wanted)(const char *name, void *userdata), void *userdata)
+void pins_keep_only(const char *dir, const struct bpf_program *const *programs, size_t n)
 {
-	remove_unless(dir, "link_", wanted, userdata);
+	remove_but(dir, "link_", programs, n);
 }
 
 /* The links first: what goes on counting has its maps. */
 void pins_clear(const char *dir)
 {
-	remove_unless(dir, "link_", nothing, NULL);
-	remove_unless(dir, "map_", nothing, NULL);
+	remove_but(dir, "link_", NULL, 0);
+	remove_but(dir, "map_", NULL, 0);
 }

@@ -8,7 +8,6 @@
 #pragma once
 
 #include <bpf/libbpf.h>
-#include <stdbool.h>
 
 #include "lib/error.h"
 
@@ -28,12 +27,8 @@ struct bpf_link *pins_take_link(const char *dir, const struct bpf_program *progr
 int pins_keep_link(const char *dir, const struct bpf_program *program, const struct bpf_link *link);
 void pins_drop_link(const char *dir, const struct bpf_program *program);
 
-/* Removes the links of all programs but those for which `wanted` says yes, in this build: they are detached at once. */
-void pins_sweep(const char *dir, bool (*wanted)(const char *name, void *userdata), void *userdata);
-
-/* "link_PROGRAM_TAG" of a loaded program. */
-#define PINS_NAME_BYTES 64
-void pins_link_name(const struct bpf_program *program, char out[PINS_NAME_BYTES]);
+/* Removes the links of all but these loaded programs, in this build: they are detached at once. */
+void pins_keep_only(const char *dir, const struct bpf_program *const *programs, size_t n);
 
 /* Removes everything. */
 void pins_clear(const char *dir);

@@ -52,7 +52,7 @@ static void show(const struct bundle *b)
 	if (m->description)
 		printf("%-16s %s\n", "description", m->description);
 	printf("%-16s %s\n", "supervision", supervision_name(m->supervision));
-	printf("%-16s %s\n", "runs as", m->requires.run_as ? m->requires.run_as : "serviceradar");
+	printf("%-16s %s\n", "runs as", manifest_user(m));
 	printf("%-16s %s\n", "os capabilities", caps_format(m->requires.os_capabilities, caps, sizeof(caps)));
 	print_list("offers", &m->capabilities);
 	print_list("platforms", &m->requires.platforms);

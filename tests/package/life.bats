@@ -360,6 +360,7 @@ processes() { in_ct pgrep -u serviceradar | sort | tr '\n' ' '; }
 	until_ok 10 status_is state active
 	[ "$(in_ct ls "$pins" | grep -c '^link_')" -eq "$n" ]
 	until_ok 10 sh_ct '[ "$(grep -c "\"remotePort\":8099" /var/log/serviceradar/events.ndjson)" -eq 50 ]'
+	in_ct install -d -o serviceradar -m 0700 "$pins/deep/deeper" # as netprobe might
 	in_ct srctl addon disable netprobe
 	run in_ct ls "$pins" /run/serviceradar/netprobe/bpf
 	echo "$output"
