@@ -64,17 +64,6 @@ static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *e)
 	return 0;
 }
 
-static int on_changed(sd_bus_message *m, void *userdata, sd_bus_error *e)
-{
-	struct unit *u = userdata;
-
-	(void)e;
-	if (sd_bus_message_skip(m, "s") >= 0)
-		parse(m, u->facts);
-	addon_settle(u->addon);
-	return 0;
-}
-
 static void get_all(struct unit *u, const char *interface, sd_bus_slot **slot)
 {
 	sd_bus *bus = u->addon->agent->bus;
@@ -85,6 +74,34 @@ static void get_all(struct unit *u, const char *interface, sd_bus_slot **slot)
 	    sd_bus_message_append(m, "s", interface) >= 0)
 		sd_bus_call_async(bus, slot, m, on_reply, u, 20000000);
 	sd_bus_message_unref(m);
+}
+
+static void refresh(struct unit *u)
+{
+	if (!u->path)
+		return;
+	get_all(u, SYSTEMD ".Unit", &u->unit_slot);
+	if (strcmp(strrchr(u->name, '.'), ".service") == 0)
+		get_all(u, SYSTEMD ".Service", &u->type_slot);
+}
+
+/* Stopped: whether it was disabled by hand before that no signal says, so that is asked before anything is concluded. */
+static int on_changed(sd_bus_message *m, void *userdata, sd_bus_error *e)
+{
+	struct unit *u = userdata;
+	struct addon *d = u->addon;
+	char before[sizeof(u->facts->active_state)];
+
+	(void)e;
+	memcpy(before, u->facts->active_state, sizeof(before));
+	if (sd_bus_message_skip(m, "s") >= 0)
+		parse(m, u->facts);
+	if (u == &d->unit && strcmp(before, u->facts->active_state) != 0 && strcmp(u->facts->active_state, "inactive") == 0) {
+		refresh(u);
+		d->facts.asked = u->unit_slot != NULL;
+	}
+	addon_settle(d);
+	return 0;
 }
 
 static void release(struct unit *u)
@@ -121,15 +138,6 @@ static void watch(struct unit *u)
 	if (sd_bus_match_signal_async(u->addon->agent->bus, &u->match_slot, SYSTEMD, u->path, "org.freedesktop.DBus.Properties",
 				      "PropertiesChanged", on_changed, NULL, u) < 0)
 		log_warning("%s: cannot watch the unit; it is read once a minute", u->name);
-}
-
-static void refresh(struct unit *u)
-{
-	if (!u->path)
-		return;
-	get_all(u, SYSTEMD ".Unit", &u->unit_slot);
-	if (strcmp(strrchr(u->name, '.'), ".service") == 0)
-		get_all(u, SYSTEMD ".Service", &u->type_slot);
 }
 
 void units_follow(struct addon *d)

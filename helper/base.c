@@ -19,6 +19,7 @@
 #define AGENT        "agent"
 #define AGENT_UNIT   SR_UNIT_PREFIX AGENT ".service"
 #define AGENT_BINARY "/usr/bin/serviceradar-agent"
+#define UPDATER_UNIT SR_UNIT_PREFIX "updater.service"
 #define RECOVER      "recover"
 #define DSH_STATE    "var/lib/systemd/deb-systemd-helper-enabled/" AGENT_UNIT ".dsh-also"
 #define ASIDE        ".single-package"
@@ -84,10 +85,17 @@ static bool running(struct updater *u)
 }
 
 /* An updater that still serves the bus is the old program: it would hold the new payloads against its own version. It is at no verb,
- * as the lock is ours. */
+ * as the lock is ours. One that is about to serve is let come to it: of a start that is cancelled the bus hears nothing, and keeps
+ * everybody who calls the updater waiting for it for 25 s. */
 static int stop_updater(struct updater *u)
 {
-	return u->online ? systemd_job(u, "StopUnit", SR_UNIT_PREFIX "updater.service", true) : 0;
+	struct unit_state state;
+
+	if (!u->online)
+		return 0;
+	if (systemd_unit_state(u, UPDATER_UNIT, &state) == 0 && strcmp(state.active, "activating") == 0)
+		(void)systemd_job(u, "StartUnit", UPDATER_UNIT, true);
+	return systemd_job(u, "StopUnit", UPDATER_UNIT, true);
 }
 
 /* `upgrade`: the package manager says that there is an older version. An RPM that replaces one of another name is installed, not

@@ -144,6 +144,23 @@ table() {
 	T
 }
 
+@test "NP-6 PK-1 disabled and stopped while the agent is behind with its news: it is not brought up again" {
+	local t0 agent
+	sleep 6 # for 5 s after a call of the updater the agent asks for nothing
+	agent=$(main_pid serviceradar-agent)
+	t0=$(now)
+	in_ct kill -STOP "$agent"
+	in_ct systemctl disable --now serviceradar-netprobe.service serviceradar-netprobe.socket
+	in_ct kill -CONT "$agent"
+	until_ok 20 in_ct python3 /root/since.py netprobe "$t0" assigned_not_active
+	until_ok 20 in_ct grep -q '"state": *"degraded"' /run/serviceradar/addons/netprobe.json
+	run in_ct journalctl -q -o cat -u serviceradar-agent --since "@${t0%??????}" --grep '^activating addon=netprobe'
+	[ "$output" = "" ]
+	[ "$(in_ct systemctl is-enabled serviceradar-netprobe.service || :)" = disabled ]
+	in_ct srctl addon enable netprobe
+	until_ok 20 clean netprobe
+}
+
 @test "DL-9 one add-on is switched, crashes and fails: processes, connection and states of the others are untouched" {
 	local netprobe heartbeat agent changes t0 i
 	netprobe=$(main_pid serviceradar-netprobe)
@@ -170,4 +187,18 @@ table() {
 	in_ct rm /run/serviceradar/addons/netprobe.json
 	in_ct touch /etc/serviceradar/addons.d
 	until_ok 10 in_ct test -s /run/serviceradar/addons/netprobe.json
+}
+
+@test "PK-1 the package is replaced while the bus has the updater started: who calls it next is answered" {
+	local conf=/run/systemd/system/serviceradar-updater.service.d
+	sh_ct "mkdir -p $conf; printf '[Service]\nExecStartPre=/bin/sleep 2\n' >$conf/slow.conf; systemctl daemon-reload; systemctl stop serviceradar-updater"
+	in_ct busctl call cloud.serviceradar.AgentUpdater1 /cloud/serviceradar/AgentUpdater1 cloud.serviceradar.AgentUpdater1 Status s netprobe >/dev/null 2>&1 &
+	until_ok 5 sh_ct '[ "$(systemctl is-active serviceradar-updater)" = activating ]'
+	in_ct /usr/libexec/serviceradar/agent-updater base upgrade
+	in_ct /usr/libexec/serviceradar/agent-updater base finish
+	run in_ct busctl --timeout=10 call cloud.serviceradar.AgentUpdater1 /cloud/serviceradar/AgentUpdater1 cloud.serviceradar.AgentUpdater1 Status s netprobe
+	[ "$status" -eq 0 ] || { echo "$output"; return 1; }
+	wait "$!" || : # answered or not: its updater was the old one
+	in_ct rm -r "$conf"
+	in_ct systemctl daemon-reload
 }
