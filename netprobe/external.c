@@ -8,6 +8,8 @@
 #include <string.h>
 #include <strings.h>
 
+#define BUCKETS (sizeof(((struct external *)NULL)->buckets) / sizeof(struct external_socket *))
+
 /* A tuple as one end sees it; IPv4 as IPv4-mapped. */
 struct tuple {
 	uint8_t local[16], remote[16];
@@ -54,7 +56,7 @@ static uint64_t hash(const struct tuple *t)
 
 static struct external_socket **bucket_of(struct external *x, const struct tuple *t)
 {
-	return &x->buckets[hash(t) % (sizeof(x->buckets) / sizeof(x->buckets[0]))];
+	return &x->buckets[hash(t) % BUCKETS];
 }
 
 static struct external_flow **waiting_bucket_of(struct external *x, const struct tuple *t)
@@ -335,6 +337,25 @@ int external_flow(struct external *x, const ExternalFlowRecord *r, uint64_t now_
 	else
 		wait_for_socket(x, &f);
 	return 0;
+}
+
+bool external_owner(const struct external *x, const struct packet *p, bool sender, struct external_owner *out)
+{
+	struct tuple sent = { .local_port = p->source_port, .remote_port = p->destination_port, .protocol = p->protocol }, t;
+
+	map_address(p->family, p->source, sent.local);
+	map_address(p->family, p->destination, sent.remote);
+	if (sender)
+		t = sent;
+	else
+		reverse(&sent, &t);
+	for (const struct external_socket *s = x->buckets[hash(&t) % BUCKETS]; s; s = s->next) { /* newest first */
+		if (memcmp(&s->tuple, &t, sizeof(t)) != 0)
+			continue;
+		*out = (struct external_owner){ .pid = s->pid, .uid = s->uid, .comm = s->comm };
+		return true;
+	}
+	return false;
 }
 
 void external_expire(struct external *x, uint64_t now_ns)

@@ -3,11 +3,13 @@
  * and time, and flows that wait for a socket which is not known yet. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "lib/error.h"
 #include "netprobe/events.h"
+#include "netprobe/packet.h"
 
 #define EXTERNAL_SOCKETS_MAX 65536u /* of which closed ones make room first */
 #define EXTERNAL_WAITING_MAX 8192u  /* the oldest makes room, and counts as unmatched */
@@ -40,6 +42,14 @@ void external_socket_event(struct external *x, const struct event *event);
 
 /* A flow: attributed, or waits, or counts as invalid and err names the field. `now_ns`: CLOCK_MONOTONIC. */
 int external_flow(struct external *x, const ExternalFlowRecord *flow, uint64_t now_ns, struct error *err);
+
+struct external_owner {
+	uint32_t pid, uid;
+	const char *comm; /* borrowed until the next event */
+};
+
+/* Who has the socket that sent a packet (`sender`), or the one that it goes to. False when no event told of it. */
+bool external_owner(const struct external *x, const struct packet *p, bool sender, struct external_owner *out);
 
 /* Gives up flows that waited for the whole window. */
 void external_expire(struct external *x, uint64_t now_ns);

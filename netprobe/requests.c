@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -143,6 +144,8 @@ static int on_apply_config(struct server *s, NetprobeFrame *request)
 	if (s->config)
 		protobuf_c_message_free_unpacked(&s->config->base, NULL);
 	s->config = config;
+	if (s->capture && !capture_allowed(config, capture_interface(s->capture)))
+		capture_stop(s->capture, SERVICERADAR__AGENT__NETPROBE__V1__CAPTURE_TERMINATION_REASON__CAPTURE_TERMINATION_REASON_CLIENT_CANCEL);
 	s->external.window_ns = config->external_flow_match_window_ms * UINT64_C(1000000);
 	request->apply_config->config = NULL; /* taken */
 	log_event(LOG_LEVEL_INFO, "config applied", "hash", hash, "enabled", config->enabled ? "true" : "false", NULL);
@@ -187,6 +190,34 @@ static int on_external_flow(struct server *s, const NetprobeFrame *request)
 	return client_append(&s->client, &frame);
 }
 
+/* Replied to by its first block. */
+static int on_start_capture(struct server *s, const NetprobeFrame *request)
+{
+	struct capture_host host = server_capture_host;
+	const char *code = "capture_session_active";
+	struct error err = { .text = "another capture is going on; one at a time" };
+
+	host.userdata = s;
+	if (!s->capture && capture_open(&s->capture, s->event, request->start_remote_capture, request->sequence, s->config, &host, &code, &err) == 0)
+		return 0;
+	log_event(LOG_LEVEL_WARNING, "capture refused", "actor", request->start_remote_capture->actor, "code", code, "reason", err.text, NULL);
+	return requests_error(&s->client, request->sequence, code, err.text);
+}
+
+static int on_stop_capture(struct server *s, const NetprobeFrame *request)
+{
+	if (s->capture && strcmp(capture_session(s->capture), request->stop_remote_capture->session_id) == 0)
+		capture_stop(s->capture, SERVICERADAR__AGENT__NETPROBE__V1__CAPTURE_TERMINATION_REASON__CAPTURE_TERMINATION_REASON_CLIENT_CANCEL);
+	return 0; /* a session that is over has sent its final block */
+}
+
+static int on_capture_credit(struct server *s, const NetprobeFrame *request)
+{
+	if (s->capture && strcmp(capture_session(s->capture), request->capture_credit->session_id) == 0)
+		capture_credit(s->capture, request->capture_credit->bytes);
+	return 0;
+}
+
 int requests_handle(struct server *s, NetprobeFrame *request)
 {
 	switch (request->payload_case) {
@@ -199,8 +230,11 @@ int requests_handle(struct server *s, NetprobeFrame *request)
 	case SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__PAYLOAD_BANNER_BATCH:
 		return banners_answer(&s->client, request);
 	case SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__PAYLOAD_START_REMOTE_CAPTURE:
-		return requests_error(&s->client, request->sequence, "capture_unavailable",
-				   "this version does not capture packets");
+		return on_start_capture(s, request);
+	case SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__PAYLOAD_STOP_REMOTE_CAPTURE:
+		return on_stop_capture(s, request);
+	case SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__PAYLOAD_CAPTURE_CREDIT:
+		return on_capture_credit(s, request);
 	default:
 		return requests_error(&s->client, request->sequence, "unsupported_frame",
 				   "this payload is no request that this version answers");

@@ -27,6 +27,7 @@
 #define REPORT_USEC   (60u * 1000000) /* counters are logged at most this often */
 #define PARTS_A_TURN  32              /* of the ring buffer, taken before others get their turn */
 #define FRAMES_A_TURN 16              /* requests taken before others get their turn */
+#define BLOCKS_A_TURN 16              /* of a capture, sent before others get their turn */
 
 static uint64_t now_usec(const struct server *s)
 {
@@ -102,6 +103,11 @@ static void disconnect(struct server *s, const char *why)
 	s->queue.dropped += s->client.out_events; /* handed out, but not wholly sent */
 	if (s->observe)
 		observe_disconnected(s->observe);
+	if (s->capture) {
+		capture_stop(s->capture, SERVICERADAR__AGENT__NETPROBE__V1__CAPTURE_TERMINATION_REASON__CAPTURE_TERMINATION_REASON_AGENT_DISCONNECT);
+		capture_close(s->capture);
+		s->capture = NULL;
+	}
 	client_close(&s->client);
 	log_event(LOG_LEVEL_INFO, "client disconnected", "why", why, NULL);
 }
@@ -204,12 +210,33 @@ static int send_observations(struct server *s)
 	return 0;
 }
 
+static int send_capture(struct server *s)
+{
+	for (int i = 0; i < BLOCKS_A_TURN && s->capture && s->client.fd >= 0 && client_backlog(&s->client) == 0; i++) {
+		int r = capture_send(s->capture, &s->client);
+
+		if (capture_finished(s->capture)) {
+			capture_close(s->capture);
+			s->capture = NULL;
+		}
+		if (r > 0)
+			r = flush(s);
+		else
+			return r;
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 /* Events go out only behind replies and only as fast as the client reads: what waits, waits in bounded queues. */
 static int send_events(struct server *s)
 {
 	int r = send_attributions(s);
 
-	return r < 0 ? r : send_observations(s);
+	if (r == 0)
+		r = send_observations(s);
+	return r < 0 ? r : send_capture(s);
 }
 
 /* Returns 0, or a negative errno after which the connection is to be closed; *why says it for the log. */
@@ -375,6 +402,38 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 	(void)sd_event_source_set_time(source, now + (now < s->busy_until ? TICK_USEC : IDLE_USEC));
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
+
+/* ---- a capture ---- */
+
+/* Its packets go out behind the events that say whose they are. */
+static void on_capture(void *userdata)
+{
+	take_events(userdata);
+}
+
+static size_t name_end(const struct server *s, const struct packet *p, bool sender, char *out, size_t size)
+{
+	char comm[3 * EVENT_COMM_BYTES + 1];
+	struct external_owner o;
+	int n;
+
+	if (!external_owner(&s->external, p, sender, &o))
+		return 0;
+	events_comm(o.comm, comm);
+	n = snprintf(out, size, "%s %s pid %u uid %u", sender ? "from" : "to", comm, o.pid, o.uid);
+	return n < 0 ? 0 : ((size_t)n < size ? (size_t)n : size - 1);
+}
+
+static void comment(void *userdata, const struct packet *p, char out[CAPTURE_COMMENT_MAX])
+{
+	size_t n = name_end(userdata, p, true, out, CAPTURE_COMMENT_MAX);
+	size_t gap = n ? 2 : 0;
+
+	if (name_end(userdata, p, false, out + n + gap, CAPTURE_COMMENT_MAX - n - gap) && gap)
+		memcpy(out + n, ", ", gap);
+}
+
+const struct capture_host server_capture_host = { .ready = on_capture, .comment = comment };
 
 int server_new(struct server **out, sd_event *event, int listen_fd, struct attribution *attribution,
 	       const char *unavailable, VisibilityConfig *config)

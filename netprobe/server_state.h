@@ -7,6 +7,7 @@
 #include <systemd/sd-event.h>
 
 #include "netprobe/attribute.h"
+#include "netprobe/capture.h"
 #include "netprobe/client.h"
 #include "netprobe/config.h"
 #include "netprobe/events.h"
@@ -22,6 +23,7 @@ struct server {
 	struct client client;
 	struct attribution *attribution;
 	struct observe *observe; /* flows; may be NULL */
+	struct capture *capture; /* the session; NULL: none */
 	const char *unavailable;
 	VisibilityConfig *config;
 	struct presumed presumed;
@@ -37,6 +39,9 @@ struct server {
 	uint64_t reported_lost, refused_configs;
 	int64_t started_unix_nano;
 };
+
+/* server.c: ready and comment of a session's capture_host. */
+extern const struct capture_host server_capture_host;
 
 static inline struct attribution_totals server_totals(const struct server *s)
 {

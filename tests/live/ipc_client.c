@@ -11,6 +11,11 @@
  *   settle               the same, but until one passes without protocols, fingerprints and flow records
  *   raw PATH             from here on append the bytes of every frame that comes to a file
  *   flow JSON, flow0 JSON  send an ExternalFlowRecord and wait for the ack; send one that wants none
+ *   capture JSON PATH    send a StartRemoteCapture and append the bytes of its blocks to a file, until the final one, which is
+ *                        printed without them; an error is printed, too
+ *   start JSON           send a StartRemoteCapture, wait for its first block or error; a block is printed without its bytes
+ *   blocks PATH          the same as capture, of a session that has begun
+ *   stop ID, credit JSON send a StopRemoteCapture; a CaptureCredit
  *   wait PATH            do nothing, not even read, until PATH exists
  * Exit status: 0 when every step went as said, 1 when not within 10 seconds each; PATIENCE in the environment multiplies them. */
 #include <errno.h>
@@ -234,6 +239,57 @@ static void step_events(const char *step, unsigned wanted)
 	}
 }
 
+static void send_capture(const char *step, const char *text)
+{
+	PB(NetprobeFrame) f = SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__INIT;
+	_cleanup_json_ struct json_object *o = NULL;
+	ProtobufCMessage *m = NULL;
+	struct error err;
+	bool credit = strcmp(step, "credit") == 0;
+
+	if (json_parse(text, strlen(text), step, &o, &err) < 0 ||
+	    protojson_to_message(o, credit ? &serviceradar__agent__netprobe__v1__capture_credit__descriptor :
+					     &serviceradar__agent__netprobe__v1__start_remote_capture__descriptor, &m, &err) < 0)
+		die(step, err.text);
+	f.payload_case = credit ? CASE(CAPTURE_CREDIT) : CASE(START_REMOTE_CAPTURE);
+	f.start_remote_capture = (PB(StartRemoteCapture) *)m;
+	send_frame(step, &f);
+	protobuf_c_message_free_unpacked(m, NULL);
+}
+
+static void step_stop(const char *step, const char *id)
+{
+	PB(NetprobeFrame) f = SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__INIT;
+	PB(StopRemoteCapture) stop = SERVICERADAR__AGENT__NETPROBE__V1__STOP_REMOTE_CAPTURE__INIT;
+
+	stop.session_id = (char *)(uintptr_t)id;
+	f.payload_case = CASE(STOP_REMOTE_CAPTURE);
+	f.stop_remote_capture = &stop;
+	send_frame(step, &f);
+}
+
+/* Blocks until the final one, or only the first, into a file. */
+static void step_blocks(const char *step, FILE *to, bool first)
+{
+	for (bool over = false; !over;) {
+		bool end;
+		PB(NetprobeFrame) *f = receive(WAIT_MS * patience, &end);
+		PB(PcapngBlock) *b;
+
+		if (!f)
+			die(step, end ? "the connection was closed" : "no block");
+		b = f->payload_case == CASE(PCAPNG_BLOCK) ? f->pcapng_block : NULL;
+		over = f->payload_case == CASE(ERROR) || (b && (b->final || first));
+		if (b && b->bytes.len && to && (fwrite(b->bytes.data, 1, b->bytes.len, to) != b->bytes.len || fflush(to) != 0))
+			die(step, "cannot write");
+		if (b)
+			b->bytes.len = 0;
+		if (over)
+			print_json(&f->base);
+		serviceradar__agent__netprobe__v1__netprobe_frame__free_unpacked(f, NULL);
+	}
+}
+
 static bool of_flows(const PB(NetprobeFrame) *f)
 {
 	return f->payload_case == CASE(DPI_EVENT) || f->payload_case == CASE(FINGERPRINT_EVENT) ||
@@ -333,6 +389,19 @@ int main(int argc, char **argv)
 			step_settle(step);
 		else if (strcmp(step, "flow") == 0 || strcmp(step, "flow0") == 0)
 			step_flow(step, argument, !step[4]), i++;
+		else if (strcmp(step, "capture") == 0 || strcmp(step, "start") == 0 || strcmp(step, "blocks") == 0) {
+			_cleanup_fclose_ FILE *to = *step == 's' ? NULL : fopen(*step == 'c' ? argv[i + 2] : argument, "a");
+
+			if (*step != 's' && !to)
+				die(step, strerror(errno));
+			if (*step != 'b')
+				send_capture(step, argument);
+			step_blocks(step, to, *step == 's');
+			i += *step == 'c' ? 2 : 1;
+		} else if (strcmp(step, "stop") == 0)
+			step_stop(step, argument), i++;
+		else if (strcmp(step, "credit") == 0)
+			send_capture(step, argument), i++;
 		else if (strcmp(step, "raw") == 0) {
 			raw = fopen(argument, "w");
 			if (!raw)
