@@ -9,7 +9,9 @@
 #include <sys/un.h>
 
 #include "agent/addon.h"
+#include "agent/capture.h"
 #include "agent/import.h"
+#include "agent/peer.h"
 #include "lib/fs.h"
 #include "lib/json.h"
 #include "lib/log.h"
@@ -25,7 +27,9 @@ struct client {
 	sd_event_source *io;
 	int fd;
 	bool flows, follow, closing;
-	struct import *import; /* its further lines are external flows */
+	struct import *import;   /* its further lines are external flows */
+	struct capture *capture; /* its further line says stop */
+	uint64_t streamed;       /* bytes of it, sent or in `out` */
 	uint64_t number, missed;
 	size_t in_used, out_used, out_done;
 	char in[REQUEST_MAX], *out;
@@ -45,22 +49,22 @@ static void client_free(struct client *c)
 		if (c->control->clients[i] == c)
 			c->control->clients[i] = NULL;
 	import_free(c->import);
+	capture_free(c->capture);
 	sd_event_source_unref(c->io);
 	close(c->fd);
 	free(c->out);
 	free(c);
 }
 
-static int put(struct client *c, struct json_object *o)
+static int put_bytes(struct client *c, const void *bytes, size_t n)
 {
-	size_t length;
-	const char *s = json_object_to_json_string_length(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE,
-							  &length);
-
-	if (!s)
-		return -ENOMEM;
-	if (c->out_used + length + 1 > c->out_size) {
-		size_t size = c->out_used + length + 1 > OUT_BYTES ? c->out_used + length + 1 : OUT_BYTES;
+	if (c->out_done && c->out_done >= c->out_used - c->out_done) { /* more was sent than is to be moved */
+		c->out_used -= c->out_done;
+		memmove(c->out, c->out + c->out_done, c->out_used);
+		c->out_done = 0;
+	}
+	if (c->out_used + n > c->out_size) {
+		size_t size = c->out_used + n > OUT_BYTES ? c->out_used + n : OUT_BYTES;
 		char *bigger = realloc(c->out, size);
 
 		if (!bigger)
@@ -68,10 +72,22 @@ static int put(struct client *c, struct json_object *o)
 		c->out = bigger;
 		c->out_size = size;
 	}
-	memcpy(c->out + c->out_used, s, length);
-	c->out_used += length;
-	c->out[c->out_used++] = '\n';
+	memcpy(c->out + c->out_used, bytes, n);
+	c->out_used += n;
 	return 0;
+}
+
+static int put(struct client *c, struct json_object *o)
+{
+	size_t length;
+	int r;
+	const char *s = json_object_to_json_string_length(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE,
+							  &length);
+
+	if (!s)
+		return -ENOMEM;
+	r = put_bytes(c, s, length);
+	return r < 0 ? r : put_bytes(c, "\n", 1);
 }
 
 static void put_error(struct client *c, const char *message)
@@ -141,6 +157,8 @@ static bool pump(struct client *c)
 			return false;
 		}
 		c->out_done += (size_t)n;
+		if (c->capture && c->streamed > c->out_used - c->out_done)
+			capture_taken(c->capture, c->streamed - (c->out_used - c->out_done));
 	}
 }
 
@@ -155,7 +173,11 @@ static void status_lines(struct client *c)
 	c->closing = true;
 }
 
-static bool pump(struct client *c);
+/* Sent when the loop comes to it: the caller may be the client's own turn. */
+static void send_soon(struct client *c)
+{
+	sd_event_source_set_io_events(c->io, EPOLLIN | EPOLLOUT);
+}
 
 static void on_import_ack(void *userdata, const NpExternalFlowAck *ack)
 {
@@ -174,7 +196,7 @@ static void on_import_ack(void *userdata, const NpExternalFlowAck *ack)
 		json_object_object_add(o, "invalid", json_object_new_int64((int64_t)ack->invalid));
 		put(c, o);
 	}
-	sd_event_source_set_io_events(c->io, EPOLLIN | EPOLLOUT); /* sent when the loop comes to it: the caller may be the client's own turn */
+	send_soon(c);
 }
 
 static void start_import(struct client *c)
@@ -204,6 +226,46 @@ static void import(struct client *c, size_t length)
 	c->closing = c->closing || r < 0;
 }
 
+static void on_capture_bytes(void *userdata, const void *bytes, size_t n)
+{
+	struct client *c = userdata;
+	char line[64];
+	int length = snprintf(line, sizeof(line), "{\"type\":\"pcapng\",\"bytes\":%zu}\n", n);
+
+	if (put_bytes(c, line, (size_t)length) < 0 || put_bytes(c, bytes, n) < 0) {
+		capture_stop(c->capture);
+		c->closing = true; /* a stream with a hole is none */
+	}
+	c->streamed += n;
+	send_soon(c);
+}
+
+static void on_capture_end(void *userdata, struct json_object *result)
+{
+	struct client *c = userdata;
+
+	put(c, result);
+	c->closing = true;
+	send_soon(c);
+}
+
+static void start_capture(struct client *c, struct json_object *o)
+{
+	const struct capture_client client = { .bytes = on_capture_bytes, .end = on_capture_end, .userdata = c };
+	struct addon *d = c->control->agent->addons;
+	struct error err = { .text = "no add-on is connected that captures" };
+
+	while (d && !d->ipc.connected)
+		d = d->next;
+	if (!peer_may_capture(c->fd))
+		(void)error_set(&err, -EACCES, "a capture is for root and members of group " PEER_CAPTURE_GROUP);
+	else if (d)
+		c->capture = capture_new(&d->ipc, c->fd, o, &client, &err);
+	c->closing = !c->capture;
+	if (!c->capture)
+		put_error(c, err.text);
+}
+
 static void request(struct client *c, size_t length)
 {
 	_cleanup_json_ struct json_object *o = NULL;
@@ -226,12 +288,14 @@ static void request(struct client *c, size_t length)
 		c->number = flows_oldest(c->control->agent->flows);
 	} else if (what && !strcmp(what, "import_flows")) {
 		start_import(c);
+	} else if (what && !strcmp(what, "capture")) {
+		start_capture(c, o);
 	} else {
-		put_error(c, "request: neither \"flows\", \"status\" nor \"import_flows\"");
+		put_error(c, "request: none of \"flows\", \"status\", \"import_flows\", \"capture\"");
 	}
 }
 
-/* One request a connection; only an import has further lines. */
+/* One request a connection; an import has further lines, and to a capture any line says stop. */
 static void take_lines(struct client *c)
 {
 	char *end;
@@ -241,6 +305,8 @@ static void take_lines(struct client *c)
 
 		if (c->import)
 			import(c, length);
+		else if (c->capture)
+			capture_stop(c->capture);
 		else
 			request(c, length);
 		c->in_used -= length + 1;
@@ -278,6 +344,15 @@ static int on_client(sd_event_source *s, int fd, uint32_t events, void *userdata
 	return 0;
 }
 
+static void turn_away(int peer, const char *why)
+{
+	char line[160];
+	int n = snprintf(line, sizeof(line), "{\"type\":\"error\",\"message\":\"%s\"}\n", why);
+
+	send(peer, line, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
+	close(peer);
+}
+
 static int on_accept(sd_event_source *s, int fd, uint32_t events, void *userdata)
 {
 	struct control *t = userdata;
@@ -288,15 +363,16 @@ static int on_accept(sd_event_source *s, int fd, uint32_t events, void *userdata
 	(void)events;
 	if (peer < 0)
 		return 0;
+	if (!peer_may_connect(peer)) {
+		turn_away(peer, "not allowed: run it as root or as a member of group serviceradar");
+		return 0;
+	}
 	for (i = 0; i < CLIENTS && t->clients[i]; i++)
 		;
 	if (i < CLIENTS)
 		c = calloc(1, sizeof(*c));
 	if (!c) {
-		static const char full[] = "{\"type\":\"error\",\"message\":\"too many clients\"}\n";
-
-		send(peer, full, sizeof(full) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
-		close(peer);
+		turn_away(peer, "too many clients");
 		return 0;
 	}
 	c->control = t;
@@ -328,7 +404,7 @@ struct control *control_new(struct agent *a)
 	snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/agent.sock", dir);
 	if (dir >= 0)
 		unlinkat(dir, "agent.sock", 0); /* the runtime directory is this service's alone */
-	mask = umask(0117);
+	mask = umask(0111); /* who may connect is decided by peer_may_connect, as there are two groups */
 	r = dir < 0 || fd < 0 || !t || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(fd, 16) < 0;
 	umask(mask);
 	if (r) {

@@ -84,6 +84,9 @@ static void drop(struct ipc *c, const char *why)
 		if (c->on_flow_ack)
 			c->on_flow_ack(c->flow_userdata, NULL);
 	}
+	c->capture_sequence = 0;
+	if (c->on_capture)
+		c->on_capture(c->capture_userdata, NULL, "connection_lost", "the connection to the add-on was lost");
 	if (was) {
 		c->since_s = time(NULL);
 		if (now_us() - c->connected_us > SETTLED_US)
@@ -210,7 +213,9 @@ static void got_reply(struct ipc *c, uint64_t sequence)
 		c->config_sequence = 0;
 	if (sequence == c->flow_sequence)
 		c->flow_sequence = 0;
-	c->deadline_us = c->ping_sequence || c->config_sequence || c->flow_sequence ? now_us() + REPLY_US : 0;
+	if (sequence == c->capture_sequence)
+		c->capture_sequence = 0;
+	c->deadline_us = c->ping_sequence || c->config_sequence || c->flow_sequence || c->capture_sequence ? now_us() + REPLY_US : 0;
 }
 
 /* The ack is taken out of the frame. */
@@ -260,10 +265,25 @@ static bool pass_on(struct ipc *c, const NpFrame *f)
 	return true;
 }
 
+/* Of a capture: its blocks, and the refusal of the request for it. */
+static bool of_capture(struct ipc *c, const NpFrame *f, uint64_t capture_sequence)
+{
+	if (f->payload_case == NP_PAYLOAD(PCAPNG_BLOCK)) {
+		if (c->on_capture)
+			c->on_capture(c->capture_userdata, f->pcapng_block, NULL, NULL);
+		return true;
+	}
+	if (f->payload_case != NP_PAYLOAD(ERROR) || !capture_sequence || f->sequence != capture_sequence)
+		return false;
+	if (c->on_capture)
+		c->on_capture(c->capture_userdata, NULL, f->error->code, f->error->message);
+	return true;
+}
+
 /* True while the connection is still the same. */
 static bool on_frame(struct ipc *c, NpFrame *f)
 {
-	uint64_t config_sequence = c->config_sequence;
+	uint64_t config_sequence = c->config_sequence, capture_sequence = c->capture_sequence;
 
 	if (f->sequence)
 		got_reply(c, f->sequence);
@@ -285,7 +305,7 @@ static bool on_frame(struct ipc *c, NpFrame *f)
 		for (size_t i = 0; i < b->n_events; i++)
 			c->on_event(c->userdata, b->events[i]);
 		c->on_batch_end(c->userdata);
-	} else if (pass_on(c, f)) {
+	} else if (pass_on(c, f) || of_capture(c, f, capture_sequence)) {
 		return true;
 	} else if (f->payload_case == NP_PAYLOAD(EXTERNAL_FLOW_ACK) && f->sequence) {
 		if (c->on_flow_ack)
@@ -456,6 +476,48 @@ int ipc_external_flow(struct ipc *c, const NpExternalFlow *flow, bool want_ack)
 	r = send_frame(c, &frame);
 	schedule(c);
 	return r;
+}
+
+int ipc_start_capture(struct ipc *c, const NpStartCapture *start)
+{
+	NpFrame frame = NP_FRAME_INIT;
+	int r;
+
+	if (!c->connected)
+		return -ENOTCONN;
+	frame.sequence = c->capture_sequence = ++c->sequence;
+	frame.payload_case = NP_PAYLOAD(START_REMOTE_CAPTURE);
+	frame.start_remote_capture = (NpStartCapture *)(uintptr_t)start; /* only packed */
+	r = send_frame(c, &frame);
+	schedule(c);
+	return r;
+}
+
+int ipc_stop_capture(struct ipc *c, const char *session)
+{
+	NpFrame frame = NP_FRAME_INIT;
+	NpStopCapture stop = NP_STOP_CAPTURE_INIT;
+
+	if (!c->connected)
+		return -ENOTCONN;
+	stop.session_id = (char *)(uintptr_t)session;
+	frame.payload_case = NP_PAYLOAD(STOP_REMOTE_CAPTURE);
+	frame.stop_remote_capture = &stop;
+	return send_frame(c, &frame);
+}
+
+int ipc_capture_credit(struct ipc *c, const char *session, uint64_t bytes)
+{
+	NpFrame frame = NP_FRAME_INIT;
+	NpCaptureCredit credit = NP_CAPTURE_CREDIT_INIT;
+
+	if (!c->connected)
+		return -ENOTCONN;
+	credit.session_id = (char *)(uintptr_t)session;
+	credit.bytes = bytes;
+	frame.payload_case = NP_PAYLOAD(CAPTURE_CREDIT);
+	frame.capture_credit = &credit;
+	return send_frame(c, &frame);
 }
 
 void ipc_free(struct ipc *c)

@@ -39,9 +39,12 @@ struct ipc {
 	uint8_t *out;
 	size_t out_used, out_done;
 	NpConfig *config;      /* owned; NULL: nothing to push */
-	uint64_t sequence, ping_sequence, config_sequence, flow_sequence;
+	uint64_t sequence, ping_sequence, config_sequence, flow_sequence, capture_sequence;
 	void (*on_flow_ack)(void *userdata, const NpExternalFlowAck *ack); /* import.c; NULL: the connection is lost */
 	void *flow_userdata;
+	/* capture.c: a block; or NULL, and why there will be none. */
+	void (*on_capture)(void *userdata, const NpPcapngBlock *block, const char *code, const char *message);
+	void *capture_userdata;
 	uint64_t next_ping_us, deadline_us, connected_us; /* CLOCK_MONOTONIC; deadline 0: no reply is awaited */
 };
 
@@ -56,6 +59,11 @@ void ipc_set_config(struct ipc *c, NpConfig *config);
 
 /* Sends an external flow; with `want_ack` on_flow_ack is called later. 0 or a negative errno. */
 int ipc_external_flow(struct ipc *c, const NpExternalFlow *flow, bool want_ack);
+
+/* Start a capture, stop it, let it send more; on_capture tells what becomes of it. 0 or a negative errno. */
+int ipc_start_capture(struct ipc *c, const NpStartCapture *start);
+int ipc_stop_capture(struct ipc *c, const char *session);
+int ipc_capture_credit(struct ipc *c, const char *session, uint64_t bytes);
 
 /* Bytes that wait to be sent. */
 static inline size_t ipc_backlog(const struct ipc *c)

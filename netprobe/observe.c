@@ -2,6 +2,7 @@
 #include "netprobe/observe.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -227,15 +228,14 @@ static int open_tap(struct observe *o, uint32_t entries)
 {
 	const struct tap_options options = { .kind = o->options->tap, .max_entries = entries, .budget = o->budget.packets,
 					     .packet = on_packet, .flow = on_flow, .userdata = o };
-	int r = hostcheck(&o->unavailable);
+	int r = o->usable ? tap_open(&o->tap, &options, &o->unavailable) : -ENOTSUP;
 
 	o->entries = entries;
-	if (r == 0)
-		r = tap_open(&o->tap, &options, &o->unavailable);
 	if (r < 0) {
 		log_event(LOG_LEVEL_WARNING, "flows are not available", "reason", o->unavailable.text, NULL);
 		return 0;
 	}
+	(void)malloc_trim(0); /* loading needs the kernel's type information once: some MiB */
 	log_event(LOG_LEVEL_INFO, "tap", "kind", tap_kind_name(tap_kind(o->tap)), NULL);
 	r = sd_event_add_io(o->event, &o->ring_source, tap_fd(o->tap), EPOLLIN, on_ring, o);
 	if (r < 0)
@@ -264,11 +264,14 @@ int observe_open(struct observe **out, sd_event *event, const struct observe_opt
 		return error_set(err, -ENOMEM, "out of memory");
 	o->event = sd_event_ref(event);
 	o->options = options;
+	o->usable = hostcheck(&o->unavailable) == 0;
+	if (o->usable)
+		(void)error_set(&o->unavailable, 0, "no interface is in capture_interfaces");
 	budget_begin(&o->budget, CLASSIFY_PACKETS, options->cpu_percent, clock_ns(CLOCK_PROCESS_CPUTIME_ID), clock_ns(CLOCK_MONOTONIC));
 	r = fingerprint_prepare(err);
 	if (r == 0)
 		r = p0f_store_new(options->fingerprint_dbs, &o->p0f, err);
-	if (r == 0 && (r = outbox_new(&o->outbox)) == 0 && (r = make_analysis(o)) == 0 && (r = open_tap(o, 0)) == 0)
+	if (r == 0 && (r = outbox_new(&o->outbox)) == 0 && (r = make_analysis(o)) == 0)
 		r = sd_event_add_time_relative(event, &o->tick_source, CLOCK_MONOTONIC, TICK_USEC, 5000, on_tick, o);
 	if (r < 0) {
 		observe_close(o);
@@ -299,16 +302,18 @@ static int set_tap(struct observe *o, const VisibilityConfig *config, struct err
 	size_t n = config->enabled ? config->n_capture_interfaces : 0;
 	const char *const *names = (const char *const *)config->capture_interfaces;
 
-	if (o->tap && config->flow_table_max_entries != o->entries) {
-		int r = tap_set_interfaces(o->tap, NULL, 0, err);
+	int r = 0;
 
+	if (o->tap && config->flow_table_max_entries != o->entries) {
+		r = tap_set_interfaces(o->tap, NULL, 0, err);
 		if (r < 0)
 			return r;
 		close_tap(o);
-		r = open_tap(o, config->flow_table_max_entries);
-		if (r < 0)
-			return error_set(err, r, "cannot open the tap: %s", strerror(-r));
 	}
+	if (!o->tap && n) /* not before it is needed: its programs take a third of a second of the kernel's verifier */
+		r = open_tap(o, config->flow_table_max_entries);
+	if (r < 0)
+		return error_set(err, r, "cannot open the tap: %s", strerror(-r));
 	return o->tap ? tap_set_interfaces(o->tap, names, n, err) : 0;
 }
 

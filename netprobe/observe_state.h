@@ -15,6 +15,7 @@ struct observe {
 	sd_event_source *tick_source, *ring_source;
 	const struct observe_options *options;
 	struct tap *tap; /* NULL: `unavailable` says why */
+	bool usable; /* the host has what a tap needs */
 	struct error unavailable;
 	uint32_t entries; /* flow_table_max_entries of the tap */
 	struct analysis *analysis;

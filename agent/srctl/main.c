@@ -10,7 +10,8 @@
 #include "agent/srctl/srctl.h"
 #include "lib/manifest.h"
 
-#define FILTER_OPTION 256 /* above every letter */
+#define FILTER_OPTION  256 /* above every letter */
+#define CAPTURE_OPTION (FILTER_OPTION + FILTERS)
 
 static const struct verb {
 	const char *group, *name;
@@ -27,6 +28,7 @@ static const struct verb {
 	{ "bundle", "verify", PATH, verb_bundle_verify, "bundle verify FILE [--key FILE]: signature, and all that is in it" },
 	{ "bundle", "show", PATH, verb_bundle_show, "bundle show FILE [--key FILE]: the same, and what is in it" },
 	{ NULL, "flows", NOTHING, verb_flows, "flows [--follow] [--process NAME] [--pid N] [--user NAME] [--port N] [--protocol tcp|udp|...]: which process owns which connection" },
+	{ NULL, "capture", NOTHING, verb_capture, "capture --interface IF [--filter EXPR] [--duration S] [--byte-cap N] [--snaplen N] [--direction in|out|both] [--comments] [--promiscuous]: packets as pcapng, to a file or a program" },
 	{ NULL, "import-flows", PATH, verb_import_flows, "import-flows FILE: find owners for flows of nfdump or IPFIX tools (JSON, CSV)" },
 	{ NULL, "doctor", NOTHING, verb_doctor, "doctor: what this host needs, and what is missing" },
 };
@@ -77,6 +79,13 @@ int main(int argc, char **argv)
 		{ "process", required_argument, NULL, FILTER_OPTION + FILTER_PROCESS }, { "pid", required_argument, NULL, FILTER_OPTION + FILTER_PID },
 		{ "user", required_argument, NULL, FILTER_OPTION + FILTER_USER },       { "port", required_argument, NULL, FILTER_OPTION + FILTER_PORT },
 		{ "protocol", required_argument, NULL, FILTER_OPTION + FILTER_PROTOCOL },
+		{ "interface", required_argument, NULL, CAPTURE_OPTION + CAPTURE_INTERFACE },
+		{ "filter", required_argument, NULL, CAPTURE_OPTION + CAPTURE_FILTER },
+		{ "duration", required_argument, NULL, CAPTURE_OPTION + CAPTURE_DURATION },
+		{ "byte-cap", required_argument, NULL, CAPTURE_OPTION + CAPTURE_BYTE_CAP },
+		{ "snaplen", required_argument, NULL, CAPTURE_OPTION + CAPTURE_SNAPLEN },
+		{ "direction", required_argument, NULL, CAPTURE_OPTION + CAPTURE_DIRECTION },
+		{ "comments", no_argument, NULL, 'C' }, { "promiscuous", no_argument, NULL, 'P' },
 		{ "version", no_argument, NULL, 'V' },  { "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
@@ -93,6 +102,9 @@ int main(int argc, char **argv)
 		case 'w': s.no_wait = true; break;
 		case 'c': s.config = optarg; break;
 		case 'k': s.key = optarg; break;
+		case 'C': s.comments = true; break;
+		case 'P': s.promiscuous = true; break;
+		case CAPTURE_OPTION ... CAPTURE_OPTION + CAPTURE_OPTIONS - 1: s.capture[o - CAPTURE_OPTION] = optarg; break;
 		case 'V': puts("srctl " SR_VERSION); return EXIT_DONE;
 		case 'h': help = true; break;
 		case FILTER_OPTION ... FILTER_OPTION + FILTERS - 1: s.filters[o - FILTER_OPTION] = optarg; break;

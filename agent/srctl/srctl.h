@@ -12,12 +12,16 @@ enum { EXIT_DONE = 0, EXIT_USAGE = 1, EXIT_NOT_DONE = 2, EXIT_FAILED = 3, EXIT_N
 /* What of flows is wanted: text of --process and so on, or NULL. */
 enum filter { FILTER_PROCESS, FILTER_PID, FILTER_USER, FILTER_PORT, FILTER_PROTOCOL, FILTERS };
 
+/* The options of a capture that have a value. */
+enum capture_option { CAPTURE_INTERFACE, CAPTURE_FILTER, CAPTURE_DURATION, CAPTURE_BYTE_CAP, CAPTURE_SNAPLEN, CAPTURE_DIRECTION, CAPTURE_OPTIONS };
+
 struct srctl {
 	const char *root, *config, *key; /* --root, --config, --key */
 	const char *version;             /* what follows the id */
 	const char *filters[FILTERS];
+	const char *capture[CAPTURE_OPTIONS];
 	int rootfd;
-	bool json, color, follow, no_wait;
+	bool json, color, follow, no_wait, comments, promiscuous;
 };
 
 int verb_addon_list(struct srctl *s, const char *id);
@@ -29,6 +33,7 @@ int verb_addon_revoke(struct srctl *s, const char *id);
 int verb_bundle_verify(struct srctl *s, const char *path);
 int verb_bundle_show(struct srctl *s, const char *path);
 int verb_flows(struct srctl *s, const char *id);
+int verb_capture(struct srctl *s, const char *id);
 int verb_import_flows(struct srctl *s, const char *path);
 int verb_doctor(struct srctl *s, const char *id);
 

@@ -198,6 +198,10 @@ protocol() {
 	# What is in force stays in force.
 	run "$CLIENT" "$SOCKET" apply "$WATCH" apply '{"enabled":true,"captureInterfaces":["any"]}' ping
 	has "'pingAck' in o and o['pingAck']['flowCapture']['interfaces'] == 1"
+	# A table of another size is another tap, opened by a daemon that serves.
+	run "$CLIENT" "$SOCKET" apply '{"enabled":true,"captureInterfaces":["sr0"],"flowTableMaxEntries":5000}' ping
+	has "'pingAck' in o and o['pingAck']['flowCapture']['interfaces'] == 1"
+	[ "$(grep -c 'tap kind=' "$BATS_TEST_TMPDIR/log")" -eq 2 ]
 }
 
 @test "HV-4 HV-5 an interface that appears is not watched; one taken off the list is let go, the others undisturbed" {

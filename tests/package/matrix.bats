@@ -61,7 +61,7 @@ cell() {
 			echo "$ORIGIN $PACKAGES $UNIT $RUNS $event: $got, not $AGENT $NETPROBE. $output"
 			return 1
 		fi
-		sleep 0.1
+		sleep 0.3 # a look costs as much as a daemon's second
 	done
 	if [ "$ENV" != chroot ]; then
 		if [ "$UNIT" != masked ] && [ "$ENV" != policy ]; then checks+=(current); fi
@@ -77,7 +77,7 @@ cell() {
 			echo "$ORIGIN $PACKAGES $UNIT $RUNS $event: $got"
 			return 1
 		fi
-		sleep 0.1
+		sleep 0.3
 	done
 	printf '%s\n' "green $FAMILY $ENV $ORIGIN $PACKAGES $UNIT $RUNS $event: $AGENT $NETPROBE $(awk -v a="$begun" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f", b - a }') s" >>"$CELLS"
 }

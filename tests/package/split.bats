@@ -159,6 +159,7 @@ assert a == {\"addon_id\": \"netprobe\", \"enabled\": True, \"delivery\": \"os-p
 		# No purge there; and the root of the tests lacks directories that a package of an RPM distribution has.
 		output=$(grep -vE '^/(etc|var/lib|var/log|run)/serviceradar(/|$)|^/usr/share/(licenses|man/man[0-9])$|^/var/log/(dnf|hawkey)' <<<"$output")
 	fi
-	[ "$(grep -vE '^serviceradar:x:' <<<"$output" | grep -vE '^/etc/(passwd|group|shadow|gshadow)-$')" = "" ]
+	[ "$(grep -vE '^serviceradar(-capture)?:x:' <<<"$output" | grep -vE '^/etc/(passwd|group|shadow|gshadow)-$')" = "" ]
 	[ "$(grep -c '^serviceradar:x:' <<<"$output")" = 2 ]
+	[ "$(grep -c '^serviceradar-capture:x:' <<<"$output")" = 1 ]
 }

@@ -1,0 +1,125 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# srctl capture on a booted system (FAMILY): who may, what comes out, how it ends, and that nobody else is held up by it.
+
+bats_require_minimum_version 1.5.0
+load common
+NAME=sr-capture-$FAMILY
+
+setup_file() {
+	prepare_repo
+	"$CT" up "$NAME" "$("$TOP/tests/lib/rootfs" "$FAMILY")" --bind-ro="$REPO:/srv/repo"
+	ROOT=$("$CT" root "$NAME")
+	export ROOT
+	use_repo in_ct
+	pkg install serviceradar-netprobe
+	start_agent
+	sh_ct 'useradd -m -G serviceradar-capture alice; useradd -m -G serviceradar bob; useradd -m carol
+		mkdir /srv/web; head -c 40000000 /dev/zero >/srv/web/data
+		systemd-run -q --unit=web python3 -m http.server 8080 --bind 127.0.0.1 --directory /srv/web
+		echo "{ \"enabled\": true, \"capture_interfaces\": [\"lo\"] }" >/root/np.json'
+	in_ct srctl addon enable netprobe --config /root/np.json
+	until_ok 10 sh_ct 'curl -s -o /dev/null -r 0-99 http://127.0.0.1:8080/data'
+}
+
+teardown_file() { "$CT" down "$NAME"; }
+
+teardown() {
+	[ -n "${BATS_TEST_COMPLETED:-}" ] || in_ct journalctl --no-pager -q -o short-precise -u 'serviceradar-*' -n 40 || :
+}
+
+# as USER COMMAND: with the standard output in $ROOT/tmp/out.pcapng.
+as() { in_ct runuser -u "$1" -- sh -c "rm -f /tmp/out.pcapng; $2 >/tmp/out.pcapng"; }
+# fact KEY: of the facts that srctl printed as JSON into $ROOT/tmp/facts.
+fact() { sed -n '/^{/p' "$ROOT/tmp/facts" | python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"; }
+packets() { tshark -r "$ROOT/tmp/out.pcapng" -T fields -e frame.number -Y "${1:-frame}" 2>/dev/null | wc -l; }
+
+@test "RC-1 packets come as pcapng, and the facts beside them; root may, and members of group serviceradar-capture" {
+	local user
+	for user in root alice; do
+		in_ct rm -f /tmp/facts
+		run --separate-stderr as "$user" 'srctl --json capture --interface lo --filter "tcp port 8080" --duration 2 --comments 2>/tmp/facts & sleep 1
+			curl -s -o /dev/null -r 0-99 http://127.0.0.1:8080/data; wait $!'
+		[ "$status" -eq 0 ]
+		[ "$(packets)" -ge 10 ]
+		[ "$(packets)" = "$(fact packets)" ]
+		[ "$(fact reason) $(fact dropped) $(fact bytes)" = "duration_cap 0 $(stat -c %s "$ROOT/tmp/out.pcapng")" ]
+		[ "$(packets 'frame.comment contains "curl pid"')" -ge 5 ]
+		[ "$(packets 'http.request')" = 1 ]
+		until_ok 10 sh_ct "journalctl -q -o cat -u serviceradar-agent | grep 'capture asked for.*actor=\"*$user(.*filter=\"tcp port 8080\"'"
+		until_ok 10 sh_ct "journalctl -q -o cat -u serviceradar-agent | grep 'capture ended.*actor=\"*$user(.*duration_cap'"
+		until_ok 10 sh_ct "journalctl -q -o cat -u serviceradar-netprobe | grep 'capture ended.*actor=\"*$user('"
+	done
+}
+
+@test "RC-2 SIGINT ends it well; a byte cap; netprobe is killed; a reader that stops delays nobody, and is told what was dropped" {
+	run --separate-stderr as root 'timeout --preserve-status -s INT 2 srctl capture --interface lo & sleep 1; curl -s -o /dev/null -r 0-99 http://127.0.0.1:8080/data; wait $!'
+	[ "$status" -eq 0 ]
+	[[ $stderr == *"0 dropped"*"ended by: client_cancel"* ]]
+	[ "$(packets)" -ge 10 ]
+
+	run --separate-stderr as root 'srctl capture --interface lo --byte-cap 200000 & sleep 1; curl -s -o /dev/null http://127.0.0.1:8080/data; wait $!'
+	[ "$status" -eq 0 ]
+	[[ $stderr == *"ended by: byte_cap"* ]]
+	[ "$(stat -c %s "$ROOT/tmp/out.pcapng")" -le 200000 ]
+	[ "$(packets)" -ge 2 ]
+
+	run --separate-stderr as root 'srctl capture --interface lo & sleep 1; systemctl kill -s KILL serviceradar-netprobe; wait $!'
+	[ "$status" -eq 3 ]
+	[[ $stderr == *"connection to the add-on was lost"* ]]
+	until_ok 20 status_is state active
+
+	in_ct rm -f /tmp/facts
+	run --separate-stderr as root 'srctl --json capture --interface lo --byte-cap 1000000000 2>/tmp/facts & p=$!; sleep 1; kill -STOP $p
+		for i in 1 2 3 4; do curl -s -o /dev/null http://127.0.0.1:8080/data; done
+		sleep 1
+		srctl flows --json | grep -c "\"comm\":\"curl\"" >/tmp/flows; grep VmRSS /proc/$(systemctl show -P MainPID serviceradar-agent)/status >/tmp/rss
+		kill -INT $p; kill -CONT $p; wait $p'
+	[ "$status" -eq 0 ]
+	[ "$(<"$ROOT/tmp/flows")" -ge 4 ]
+	[ "$(tr -dc 0-9 <"$ROOT/tmp/rss")" -lt 30000 ]
+	[ "$(fact dropped)" -gt 100 ]
+	[ "$(packets)" = "$(fact packets)" ]
+	status_is state active
+}
+
+@test "RC-3 refused: no member, another interface, a filter that is none, a second one, a terminal, wrong usage, no agent; each with its exit status" {
+	local want user text options n=0
+	while IFS='|' read -r want user options text; do
+		run --separate-stderr as "$user" "srctl capture $options"
+		echo "$options: $status: $stderr"
+		[ "$status" -eq "$want" ]
+		[[ $stderr == *"$text"* ]]
+		[ ! -s "$ROOT/tmp/out.pcapng" ]
+		n=$((n + 1))
+	done <<-'T'
+		2|carol|--interface lo|member of group serviceradar
+		2|bob|--interface lo|members of group serviceradar-capture
+		2|root|--interface eth9|add it to config.capture_interfaces
+		2|root|--interface lo --filter 'tcp prot 80'|pcap-filter(7)
+		1|root|--filter tcp|--interface
+		1|root|--interface lo --duration 601|--duration: "601" is not a number from 1 to 600
+		1|root|--interface lo --snaplen -1|--snaplen
+		1|root|--interface lo --direction up|none of in, out, both
+	T
+	[ "$n" = 8 ]
+	run in_ct script -qec 'srctl capture --interface lo' /dev/null
+	[ "$status" -eq 1 ]
+	[[ $output == *"tshark -r -"* ]]
+	run --separate-stderr as root 'srctl capture --interface lo --duration 3 >/dev/null 2>&1 & sleep 1; srctl capture --interface lo; code=$?; kill $!; wait; exit $code'
+	[ "$status" -eq 2 ]
+	[[ $stderr == *"another capture"* ]]
+
+	local library
+	library=$(sh_ct 'ls /usr/lib/*/libpcap.so.0.8 /usr/lib64/libpcap.so.1 2>/dev/null | head -n 1')
+	in_ct mv "$library" /root/libpcap
+	run --separate-stderr as root 'srctl capture --interface lo --filter tcp'
+	in_ct mv /root/libpcap "$library"
+	[ "$status" -eq 2 ]
+	[[ $stderr == *"needs libpcap"* ]]
+
+	in_ct systemctl stop serviceradar-agent
+	run --separate-stderr as root 'srctl capture --interface lo'
+	in_ct systemctl start serviceradar-agent
+	[ "$status" -eq 4 ]
+}
