@@ -116,6 +116,7 @@ static void on_ipc_message(void *userdata, const char *type, const ProtobufCMess
 	struct addon *d = userdata;
 
 	sink_message(&d->agent->sink, type, m);
+	recent_message(d->agent->recent, type, m);
 }
 
 static void on_ipc_batch_end(void *userdata)

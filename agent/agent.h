@@ -7,6 +7,7 @@
 
 #include "agent/config.h"
 #include "agent/flows.h"
+#include "agent/recent.h"
 #include "agent/sink.h"
 
 struct addon;
@@ -24,6 +25,7 @@ struct agent {
 	struct sink sink;
 	enum sink_kind sink_kind; /* as the command line wants it, where no assignment says */
 	struct flows *flows;
+	struct recent *recent;
 	struct control *control;
 	struct metrics *metrics; /* NULL: not served */
 	struct addon *addons; /* list */

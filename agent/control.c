@@ -179,6 +179,11 @@ static void send_soon(struct client *c)
 	sd_event_source_set_io_events(c->io, EPOLLIN | EPOLLOUT);
 }
 
+static void put_line(struct json_object *line, void *userdata)
+{
+	put(userdata, line);
+}
+
 static void on_import_ack(void *userdata, const NpExternalFlowAck *ack)
 {
 	struct client *c = userdata;
@@ -281,6 +286,10 @@ static void request(struct client *c, size_t length)
 	what = json_object_object_get_ex(o, "request", &v) ? json_object_get_string(v) : NULL;
 	if (what && !strcmp(what, "status")) {
 		status_lines(c);
+	} else if (what && !strcmp(what, "listeners")) {
+		recent_listeners(c->control->agent->recent, put_line, c);
+	} else if (what && !strcmp(what, "fingerprints")) {
+		recent_fingerprints(c->control->agent->recent, put_line, c);
 	} else if (what && !strcmp(what, "flows")) {
 		c->flows = true;
 		c->closing = false;
@@ -291,7 +300,7 @@ static void request(struct client *c, size_t length)
 	} else if (what && !strcmp(what, "capture")) {
 		start_capture(c, o);
 	} else {
-		put_error(c, "request: none of \"flows\", \"status\", \"import_flows\", \"capture\"");
+		put_error(c, "request: none of \"flows\", \"listeners\", \"fingerprints\", \"status\", \"import_flows\", \"capture\"");
 	}
 }
 

@@ -196,8 +196,9 @@ static int run(struct agent *a)
 	}
 	sd_event_set_watchdog(a->event, true);
 	a->flows = flows_new();
+	a->recent = recent_new();
 	a->control = control_new(a);
-	if (!a->flows || !a->control)
+	if (!a->flows || !a->recent || !a->control)
 		return 3;
 	on_scan(scan_timer, 0, a);
 	sd_notify(0, "READY=1");
@@ -215,6 +216,7 @@ static int run(struct agent *a)
 	json_object_put(a->last_good);
 	sink_close(&a->sink);
 	flows_free(a->flows);
+	recent_free(a->recent);
 	sd_event_source_unref(scan_timer);
 	for (size_t i = 0; i < N_WATCHED; i++)
 		watch_end(&watches[i]);

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -8,21 +7,6 @@
 #include "agent/srctl/srctl.h"
 #include "lib/cleanup.h"
 #include "lib/json.h"
-
-static const char *user_name(struct json_object *o, char *out, size_t size)
-{
-	struct passwd *p = getpwuid((uid_t)strtoul(text_at(o, "uid"), NULL, 10));
-
-	return printable(p ? p->pw_name : text_at(o, "uid"), out, size);
-}
-
-static void endpoint(char *out, size_t size, const char *ip, const char *port)
-{
-	char a[64], b[8];
-
-	snprintf(out, size, strchr(ip, ':') ? "[%s]:%s" : "%s:%s", printable(ip, a, sizeof(a)),
-		 printable(port, b, sizeof(b)));
-}
 
 static void row(struct json_object *o, int width)
 {
@@ -42,29 +26,6 @@ static void row(struct json_object *o, int width)
 		printf("%.37s%s%s\n", line, line[37] == '>' ? "\u2192" : "\u2190", line + 38);
 	else
 		puts(line);
-}
-
-static bool is(struct json_object *o, const char *key, const char *wanted)
-{
-	return strcmp(text_at(o, key), wanted) == 0;
-}
-
-static bool is_user(struct json_object *o, const char *wanted)
-{
-	char name[33];
-
-	return is(o, "uid", wanted) || strcmp(user_name(o, name, sizeof(name)), wanted) == 0;
-}
-
-/* All that are given must hold; a port is that of either end. */
-static bool wanted(const struct srctl *s, struct json_object *o)
-{
-	const char *const *f = s->filters;
-
-	return (!f[FILTER_PROCESS] || is(o, "comm", f[FILTER_PROCESS])) && (!f[FILTER_PID] || is(o, "pid", f[FILTER_PID])) &&
-	       (!f[FILTER_USER] || is_user(o, f[FILTER_USER])) &&
-	       (!f[FILTER_PORT] || is(o, "local_port", f[FILTER_PORT]) || is(o, "remote_port", f[FILTER_PORT])) &&
-	       (!f[FILTER_PROTOCOL] || is(o, "transport_protocol", f[FILTER_PROTOCOL]));
 }
 
 int verb_flows(struct srctl *s, const char *unused)

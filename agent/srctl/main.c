@@ -28,6 +28,8 @@ static const struct verb {
 	{ "bundle", "verify", PATH, verb_bundle_verify, "bundle verify FILE [--key FILE]: signature, and all that is in it" },
 	{ "bundle", "show", PATH, verb_bundle_show, "bundle show FILE [--key FILE]: the same, and what is in it" },
 	{ NULL, "flows", NOTHING, verb_flows, "flows [--follow] [--process NAME] [--pid N] [--user NAME] [--port N] [--protocol tcp|udp|...]: which process owns which connection" },
+	{ NULL, "listeners", NOTHING, verb_listeners, "listeners [--process NAME] [--pid N] [--user NAME] [--port N] [--protocol tcp|udp|...]: which process waits where" },
+	{ NULL, "fingerprints", NOTHING, verb_fingerprints, "fingerprints: what peers run, by how they speak" },
 	{ NULL, "capture", NOTHING, verb_capture, "capture --interface IF [--filter EXPR] [--duration S] [--byte-cap N] [--snaplen N] [--direction in|out|both] [--comments] [--promiscuous]: packets as pcapng, to a file or a program" },
 	{ NULL, "import-flows", PATH, verb_import_flows, "import-flows FILE: find owners for flows of nfdump or IPFIX tools (JSON, CSV)" },
 	{ NULL, "doctor", NOTHING, verb_doctor, "doctor: what this host needs, and what is missing" },

@@ -10,11 +10,12 @@ _srctl() {
 	bundle) mapfile -t COMPREPLY < <(compgen -W "verify show" -- "$cur") ;;
 	"bundle verify" | "bundle show") mapfile -t COMPREPLY < <(compgen -f -X '!*.tar.gz' -- "$cur") ;;
 	import-flows) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+	listeners*) mapfile -t COMPREPLY < <(compgen -W "--process --pid --user --port --protocol --json" -- "$cur") ;;
 	flows*) mapfile -t COMPREPLY < <(compgen -W "--follow --process --pid --user --port --protocol --json" -- "$cur") ;;
 	capture*--direction) mapfile -t COMPREPLY < <(compgen -W "in out both" -- "$cur") ;;
 	capture*--interface) mapfile -t COMPREPLY < <(compgen -W "$(find /sys/class/net -mindepth 1 -printf '%f ' 2>/dev/null)" -- "$cur") ;;
 	capture*) mapfile -t COMPREPLY < <(compgen -W "--interface --filter --duration --byte-cap --snaplen --direction --comments --promiscuous --json" -- "$cur") ;;
-	*) mapfile -t COMPREPLY < <(compgen -W "addon bundle capture flows import-flows doctor version help --json --root --no-color --follow --config --no-wait --key --help --version" -- "$cur") ;;
+	*) mapfile -t COMPREPLY < <(compgen -W "addon bundle capture fingerprints flows listeners import-flows doctor version help --json --root --no-color --follow --config --no-wait --key --help --version" -- "$cur") ;;
 	esac
 }
 complete -F _srctl srctl

@@ -34,6 +34,8 @@ int verb_bundle_verify(struct srctl *s, const char *path);
 int verb_bundle_show(struct srctl *s, const char *path);
 int verb_flows(struct srctl *s, const char *id);
 int verb_capture(struct srctl *s, const char *id);
+int verb_listeners(struct srctl *s, const char *id);
+int verb_fingerprints(struct srctl *s, const char *id);
 int verb_import_flows(struct srctl *s, const char *path);
 int verb_doctor(struct srctl *s, const char *id);
 
@@ -42,6 +44,15 @@ const char *printable(const char *text, char *out, size_t size);
 
 /* The text at a path of keys "unit.name"; "" when it is not there. Borrowed from o. */
 const char *text_at(struct json_object *o, const char *path);
+
+/* "ip:port", "[ip]:port". */
+void endpoint(char *out, size_t size, const char *ip, const char *port);
+
+/* The name of the user whose number is at "uid", or the number. Returns out. */
+const char *user_name(struct json_object *o, char *out, size_t size);
+
+/* Whether all of --process, --pid, --user, --port and --protocol hold for a flow or listener; a port is that of either end. */
+bool wanted(const struct srctl *s, struct json_object *o);
 
 /* The status file of an add-on, owned by the caller; NULL without one. */
 struct json_object *read_status(const struct srctl *s, const char *id);

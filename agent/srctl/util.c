@@ -2,6 +2,8 @@
 #include "agent/srctl/srctl.h"
 
 #include <errno.h>
+#include <pwd.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -86,4 +88,41 @@ bool addon_installed(const struct srctl *s, const char *id)
 	snprintf(path, sizeof(path), SR_ADDONS "/%s/versions", id);
 	staged = fs_open_dir(s->rootfd, path, false, NULL);
 	return packaged >= 0 || staged >= 0;
+}
+
+const char *user_name(struct json_object *o, char *out, size_t size)
+{
+	struct passwd *p = getpwuid((uid_t)strtoul(text_at(o, "uid"), NULL, 10));
+
+	return printable(p ? p->pw_name : text_at(o, "uid"), out, size);
+}
+
+void endpoint(char *out, size_t size, const char *ip, const char *port)
+{
+	char a[64], b[8];
+
+	snprintf(out, size, strchr(ip, ':') ? "[%s]:%s" : "%s:%s", printable(ip, a, sizeof(a)),
+		 printable(port, b, sizeof(b)));
+}
+
+static bool is(struct json_object *o, const char *key, const char *wanted)
+{
+	return strcmp(text_at(o, key), wanted) == 0;
+}
+
+static bool is_user(struct json_object *o, const char *wanted)
+{
+	char name[33];
+
+	return is(o, "uid", wanted) || strcmp(user_name(o, name, sizeof(name)), wanted) == 0;
+}
+
+bool wanted(const struct srctl *s, struct json_object *o)
+{
+	const char *const *f = s->filters;
+
+	return (!f[FILTER_PROCESS] || is(o, "comm", f[FILTER_PROCESS])) && (!f[FILTER_PID] || is(o, "pid", f[FILTER_PID])) &&
+	       (!f[FILTER_USER] || is_user(o, f[FILTER_USER])) &&
+	       (!f[FILTER_PORT] || is(o, "local_port", f[FILTER_PORT]) || is(o, "remote_port", f[FILTER_PORT])) &&
+	       (!f[FILTER_PROTOCOL] || is(o, "transport_protocol", f[FILTER_PROTOCOL]));
 }

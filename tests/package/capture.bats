@@ -123,3 +123,17 @@ packets() { tshark -r "$ROOT/tmp/out.pcapng" -T fields -e frame.number -Y "${1:-
 	in_ct systemctl start serviceradar-agent
 	[ "$status" -eq 4 ]
 }
+
+@test "srctl listeners and fingerprints: who waits where, and what a peer runs" {
+	until_ok 20 sh_ct 'srctl listeners --json --port 8080 | grep -q "\"comm\":\"python3"'
+	run in_ct srctl listeners --port 8080
+	[[ ${lines[1]} == python3*root*tcp*127.0.0.1:8080*web.service* ]]
+	[ "${#lines[@]}" = 2 ]
+	run in_ct srctl listeners --json --process nonesuch
+	[ "$output" = "" ]
+	in_ct curl -s -o /dev/null -r 0-99 http://127.0.0.1:8080/data
+	until_ok 20 sh_ct 'srctl fingerprints | grep -q "^127.0.0.1 .*p0fSignature=4:"'
+	run in_ct runuser -u carol -- srctl listeners
+	[ "$status" -eq 3 ]
+	[[ $output == *"member of group serviceradar"* ]]
+}
