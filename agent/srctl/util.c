@@ -68,7 +68,8 @@ int agent_request(const struct srctl *s, const char *line)
 				"(systemctl status serviceradar-agent)\n", strerror(-r));
 		return r;
 	}
-	if (send(fd, line, strlen(line), MSG_NOSIGNAL) != (ssize_t)strlen(line))
+	/* Who is turned away is told why, maybe before the request is read. */
+	if (send(fd, line, strlen(line), MSG_NOSIGNAL) != (ssize_t)strlen(line) && errno != EPIPE)
 		return -EIO;
 	return steal_fd(&fd);
 }

@@ -15,11 +15,11 @@ setup_file() {
 	pkg install serviceradar-netprobe
 	start_agent
 	sh_ct 'useradd -m -G serviceradar-capture alice; useradd -m -G serviceradar bob; useradd -m carol
-		mkdir /srv/web; head -c 40000000 /dev/zero >/srv/web/data
+		mkdir -m 1777 /srv/out; mkdir /srv/web; head -c 40000000 /dev/zero >/srv/web/data; head -c 20000 /dev/zero >/srv/web/small
 		systemd-run -q --unit=web python3 -m http.server 8080 --bind 127.0.0.1 --directory /srv/web
 		echo "{ \"enabled\": true, \"capture_interfaces\": [\"lo\"] }" >/root/np.json'
 	in_ct srctl addon enable netprobe --config /root/np.json
-	until_ok 10 sh_ct 'curl -s -o /dev/null -r 0-99 http://127.0.0.1:8080/data'
+	until_ok 10 sh_ct 'curl -s -o /dev/null http://127.0.0.1:8080/small'
 }
 
 teardown_file() { "$CT" down "$NAME"; }
@@ -28,22 +28,25 @@ teardown() {
 	[ -n "${BATS_TEST_COMPLETED:-}" ] || in_ct journalctl --no-pager -q -o short-precise -u 'serviceradar-*' -n 40 || :
 }
 
-# as USER COMMAND: with the standard output in $ROOT/tmp/out.pcapng.
-as() { in_ct runuser -u "$1" -- sh -c "rm -f /tmp/out.pcapng; $2 >/tmp/out.pcapng"; }
-# fact KEY: of the facts that srctl printed as JSON into $ROOT/tmp/facts.
-fact() { sed -n '/^{/p' "$ROOT/tmp/facts" | python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"; }
-packets() { tshark -r "$ROOT/tmp/out.pcapng" -T fields -e frame.number -Y "${1:-frame}" 2>/dev/null | wc -l; }
+# as USER COMMAND: with the standard output in /srv/out/out.pcapng.
+as() {
+	in_ct rm -f /srv/out/out.pcapng
+	in_ct runuser -u "$1" -- sh -c "{ $2; } >/srv/out/out.pcapng"
+}
+# fact KEY: of the facts that srctl printed as JSON into $ROOT/srv/out/facts.
+fact() { sed -n '/^{/p' "$ROOT/srv/out/facts" | python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"; }
+packets() { tshark -r "$ROOT/srv/out/out.pcapng" -T fields -e frame.number -Y "${1:-frame}" 2>/dev/null | wc -l; }
 
 @test "RC-1 packets come as pcapng, and the facts beside them; root may, and members of group serviceradar-capture" {
 	local user
 	for user in root alice; do
-		in_ct rm -f /tmp/facts
-		run --separate-stderr as "$user" 'srctl --json capture --interface lo --filter "tcp port 8080" --duration 2 --comments 2>/tmp/facts & sleep 1
-			curl -s -o /dev/null -r 0-99 http://127.0.0.1:8080/data; wait $!'
+		in_ct rm -f /srv/out/facts
+		run --separate-stderr as "$user" 'srctl --json capture --interface lo --filter "tcp port 8080" --duration 2 --comments 2>/srv/out/facts & sleep 1
+			curl -s -o /dev/null http://127.0.0.1:8080/small; wait $!'
 		[ "$status" -eq 0 ]
 		[ "$(packets)" -ge 10 ]
 		[ "$(packets)" = "$(fact packets)" ]
-		[ "$(fact reason) $(fact dropped) $(fact bytes)" = "duration_cap 0 $(stat -c %s "$ROOT/tmp/out.pcapng")" ]
+		[ "$(fact reason) $(fact dropped) $(fact bytes)" = "duration_cap 0 $(stat -c %s "$ROOT/srv/out/out.pcapng")" ]
 		[ "$(packets 'frame.comment contains "curl pid"')" -ge 5 ]
 		[ "$(packets 'http.request')" = 1 ]
 		until_ok 10 sh_ct "journalctl -q -o cat -u serviceradar-agent | grep 'capture asked for.*actor=\"*$user(.*filter=\"tcp port 8080\"'"
@@ -53,7 +56,7 @@ packets() { tshark -r "$ROOT/tmp/out.pcapng" -T fields -e frame.number -Y "${1:-
 }
 
 @test "RC-2 SIGINT ends it well; a byte cap; netprobe is killed; a reader that stops delays nobody, and is told what was dropped" {
-	run --separate-stderr as root 'timeout --preserve-status -s INT 2 srctl capture --interface lo & sleep 1; curl -s -o /dev/null -r 0-99 http://127.0.0.1:8080/data; wait $!'
+	run --separate-stderr as root 'timeout --preserve-status -s INT 2 srctl capture --interface lo & sleep 1; curl -s -o /dev/null http://127.0.0.1:8080/small; wait $!'
 	[ "$status" -eq 0 ]
 	[[ $stderr == *"0 dropped"*"ended by: client_cancel"* ]]
 	[ "$(packets)" -ge 10 ]
@@ -61,7 +64,7 @@ packets() { tshark -r "$ROOT/tmp/out.pcapng" -T fields -e frame.number -Y "${1:-
 	run --separate-stderr as root 'srctl capture --interface lo --byte-cap 200000 & sleep 1; curl -s -o /dev/null http://127.0.0.1:8080/data; wait $!'
 	[ "$status" -eq 0 ]
 	[[ $stderr == *"ended by: byte_cap"* ]]
-	[ "$(stat -c %s "$ROOT/tmp/out.pcapng")" -le 200000 ]
+	[ "$(stat -c %s "$ROOT/srv/out/out.pcapng")" -le 200000 ]
 	[ "$(packets)" -ge 2 ]
 
 	run --separate-stderr as root 'srctl capture --interface lo & sleep 1; systemctl kill -s KILL serviceradar-netprobe; wait $!'
@@ -69,15 +72,15 @@ packets() { tshark -r "$ROOT/tmp/out.pcapng" -T fields -e frame.number -Y "${1:-
 	[[ $stderr == *"connection to the add-on was lost"* ]]
 	until_ok 20 status_is state active
 
-	in_ct rm -f /tmp/facts
-	run --separate-stderr as root 'srctl --json capture --interface lo --byte-cap 1000000000 2>/tmp/facts & p=$!; sleep 1; kill -STOP $p
+	in_ct rm -f /srv/out/facts
+	run --separate-stderr as root 'srctl --json capture --interface lo --byte-cap 1000000000 2>/srv/out/facts & p=$!; sleep 1; kill -STOP $p
 		for i in 1 2 3 4; do curl -s -o /dev/null http://127.0.0.1:8080/data; done
 		sleep 1
-		srctl flows --json | grep -c "\"comm\":\"curl\"" >/tmp/flows; grep VmRSS /proc/$(systemctl show -P MainPID serviceradar-agent)/status >/tmp/rss
+		srctl flows --json | grep -c "\"comm\":\"curl\"" >/srv/out/flows; grep VmRSS /proc/$(systemctl show -P MainPID serviceradar-agent)/status >/srv/out/rss
 		kill -INT $p; kill -CONT $p; wait $p'
 	[ "$status" -eq 0 ]
-	[ "$(<"$ROOT/tmp/flows")" -ge 4 ]
-	[ "$(tr -dc 0-9 <"$ROOT/tmp/rss")" -lt 30000 ]
+	[ "$(<"$ROOT/srv/out/flows")" -ge 4 ]
+	[ "$(tr -dc 0-9 <"$ROOT/srv/out/rss")" -lt 30000 ]
 	[ "$(fact dropped)" -gt 100 ]
 	[ "$(packets)" = "$(fact packets)" ]
 	status_is state active
@@ -90,7 +93,7 @@ packets() { tshark -r "$ROOT/tmp/out.pcapng" -T fields -e frame.number -Y "${1:-
 		echo "$options: $status: $stderr"
 		[ "$status" -eq "$want" ]
 		[[ $stderr == *"$text"* ]]
-		[ ! -s "$ROOT/tmp/out.pcapng" ]
+		[ ! -s "$ROOT/srv/out/out.pcapng" ]
 		n=$((n + 1))
 	done <<-'T'
 		2|carol|--interface lo|member of group serviceradar
@@ -131,7 +134,7 @@ packets() { tshark -r "$ROOT/tmp/out.pcapng" -T fields -e frame.number -Y "${1:-
 	[ "${#lines[@]}" = 2 ]
 	run in_ct srctl listeners --json --process nonesuch
 	[ "$output" = "" ]
-	in_ct curl -s -o /dev/null -r 0-99 http://127.0.0.1:8080/data
+	in_ct curl -s -o /dev/null http://127.0.0.1:8080/small
 	until_ok 20 sh_ct 'srctl fingerprints | grep -q "^127.0.0.1 .*p0fSignature=4:"'
 	run in_ct runuser -u carol -- srctl listeners
 	[ "$status" -eq 3 ]
