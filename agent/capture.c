@@ -121,7 +121,7 @@ static int direction_of(const char *name, NpStartCapture *start, struct error *e
 
 static int read_request(struct capture *c, struct json_object *o, NpStartCapture *start, struct error *err)
 {
-	uint64_t snaplen, duration;
+	uint64_t snaplen = 0, duration = 0;
 	int r = number_of(o, "snaplen", 262144, &snaplen, err);
 
 	if (r == 0)

@@ -111,22 +111,28 @@ void recent_listeners(const struct recent *r, recent_fn fn, void *userdata)
 		np_process_snapshot_free(s, NULL);
 }
 
+struct place {
+	uint64_t heard;
+	size_t at;
+};
+
 static int by_hearing(const void *a, const void *b)
 {
-	const struct fingerprint *const *x = a, *const *y = b;
+	const struct place *x = a, *y = b;
 
-	return ((*x)->heard > (*y)->heard) - ((*x)->heard < (*y)->heard);
+	return (x->heard > y->heard) - (x->heard < y->heard);
 }
 
 void recent_fingerprints(const struct recent *r, recent_fn fn, void *userdata)
 {
-	const struct fingerprint *sorted[RECENT_FINGERPRINTS];
+	struct place sorted[RECENT_FINGERPRINTS];
 
 	for (size_t i = 0; i < r->count; i++)
-		sorted[i] = &r->fingerprints[i];
+		sorted[i] = (struct place){ r->fingerprints[i].heard, i };
 	qsort(sorted, r->count, sizeof(sorted[0]), by_hearing);
 	for (size_t i = 0; i < r->count; i++) {
-		NpFingerprintEvent *e = np_fingerprint_event_unpack(NULL, sorted[i]->packed.size, sorted[i]->packed.bytes);
+		const struct packed *p = &r->fingerprints[sorted[i].at].packed;
+		NpFingerprintEvent *e = p->bytes ? np_fingerprint_event_unpack(NULL, p->size, p->bytes) : NULL;
 		_cleanup_json_ struct json_object *o = e ? protojson_from_message(&e->base) : NULL;
 
 		if (o) {
