@@ -24,7 +24,7 @@ repo:
 
 .PHONY: keyring repo
 
-LINT_SHELL += $(wildcard mk/repo/*.sh) tests/package/repo.bash tests/package/proof.bash tests/proof/common.bash tests/bench/install
+LINT_SHELL += $(wildcard mk/repo/*.sh) tests/package/repo.bash tests/package/proof.bash tests/proof/common.bash tests/bench/install tests/bench/capture
 
 ## check-proof: piuparts, autopkgtest, images and sizes against the distribution itself: needs its package sources (as root)
 check-proof: deb
