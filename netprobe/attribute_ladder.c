@@ -23,6 +23,7 @@ static const struct {
 	unsigned arguments;
 } programs[PROGRAMS] = {
 	[PROGRAM_STATE] = { "on_state", "tp_btf/inet_sock_set_state", TRACEPOINT, 0 },
+	[PROGRAM_NESTED] = { "on_nested", "tp_btf/inet_sock_set_state", TRACEPOINT, 0 },
 	[PROGRAM_ACCEPT4] = { "on_accept4", "fexit/inet_csk_accept", FUNCTION, 4 },
 	[PROGRAM_ACCEPT2] = { "on_accept2", "fexit/inet_csk_accept", FUNCTION, 2 },
 	[PROGRAM_SEND] = { "on_send", "tp_btf/sock_send_length", TRACEPOINT, 0 },
