@@ -222,7 +222,7 @@ s.sendto(b"x", ("10.98.0.255", 9)) if s.setsockopt(socket.SOL_SOCKET, socket.SO_
 	wait "$client"
 	output=$(<"$BATS_TEST_TMPDIR/out")
 	run ! grep -q '"interfaceName":"sr[23]"' "$BATS_TEST_TMPDIR/out"
-	run ! grep -qE '"(sourceIp|destinationIp|ip)":"10\.98\.0\..*"interfaceName":"sr' "$BATS_TEST_TMPDIR/out"
+	run ! grep -qE '"(sourceIp|destinationIp|ip)":"10\.98\.0\.' "$BATS_TEST_TMPDIR/out" # nor as one of another interface
 	in_ns ip link del sr2
 
 	# A flow on each; then the list is shorter by one.
