@@ -1,18 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The agent's socket for srctl: one JSON line in, JSON lines out (docs/agent-socket.md). */
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 
 #include "agent/addon.h"
 #include "agent/capture.h"
 #include "agent/import.h"
+#include "agent/listen.h"
 #include "agent/peer.h"
-#include "lib/fs.h"
 #include "lib/json.h"
 #include "lib/log.h"
 #include "lib/paths.h"
@@ -403,26 +400,18 @@ void control_flows(struct control *t)
 
 struct control *control_new(struct agent *a)
 {
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	_cleanup_close_ int dir = fs_open_dir(a->rootfd, "/run/serviceradar/agent", false, NULL);
-	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	struct control *t = calloc(1, sizeof(*t));
-	mode_t mask;
-	int r;
+	int fd = listen_unix(a->rootfd, "agent.sock", 0111); /* who may connect is decided by peer_may_connect, as there are two groups */
 
-	snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/agent.sock", dir);
-	if (dir >= 0)
-		unlinkat(dir, "agent.sock", 0); /* the runtime directory is this service's alone */
-	mask = umask(0111); /* who may connect is decided by peer_may_connect, as there are two groups */
-	r = dir < 0 || fd < 0 || !t || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(fd, 16) < 0;
-	umask(mask);
-	if (r) {
-		log_error("%s: cannot listen: %s", SR_AGENT_SOCKET, strerror(errno));
+	if (fd < 0 || !t) {
+		log_error("%s: cannot listen: %s", SR_AGENT_SOCKET, strerror(fd < 0 ? -fd : ENOMEM));
+		if (fd >= 0)
+			close(fd);
 		free(t);
 		return NULL;
 	}
 	t->agent = a;
-	t->fd = steal_fd(&fd);
+	t->fd = fd;
 	if (sd_event_add_io(a->event, &t->io, t->fd, EPOLLIN, on_accept, t) < 0) {
 		control_free(t);
 		return NULL;

@@ -7,8 +7,12 @@
 #include <microhttpd.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "agent/addon.h"
+#include "agent/listen.h"
+#include "lib/cleanup.h"
+#include "lib/fs.h"
 #include "lib/json.h"
 #include "lib/log.h"
 
@@ -20,6 +24,7 @@ struct metrics {
 	struct MHD_Daemon *daemon;
 	sd_event_source *io, *timer;
 	char listen[46];
+	int rootfd;
 	int64_t port;
 };
 
@@ -260,6 +265,9 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *userdata)
 	return 0;
 }
 
+#define ON_UNIX     "unix"
+#define SOCKET_NAME "metrics.sock"
+
 static void metrics_free(struct metrics *m)
 {
 	if (!m)
@@ -268,6 +276,11 @@ static void metrics_free(struct metrics *m)
 	sd_event_source_disable_unref(m->timer);
 	if (m->daemon)
 		MHD_stop_daemon(m->daemon);
+	if (m->daemon && strcmp(m->listen, ON_UNIX) == 0) {
+		_cleanup_close_ int dir = fs_open_dir(m->rootfd, AGENT_RUNTIME_DIR, false, NULL);
+
+		(void)unlinkat(dir, SOCKET_NAME, 0);
+	}
 	free(m);
 }
 
@@ -294,14 +307,21 @@ static int parse_address(const struct metrics *m, struct sockaddr_storage *out, 
 static int start(struct agent *a, struct metrics *m, struct error *err)
 {
 	unsigned flags = MHD_USE_EPOLL;
-	struct sockaddr_storage address;
+	struct sockaddr_storage address = { .ss_family = AF_UNSPEC };
+	struct MHD_OptionItem where[] = { { MHD_OPTION_SOCK_ADDR, 0, &address }, { MHD_OPTION_END, 0, NULL } };
 	const union MHD_DaemonInfo *info;
 
-	if (parse_address(m, &address, &flags) < 0)
-		return error_set(err, -EINVAL, "metrics: listen: \"%.45s\" is not an IP address", m->listen);
+	if (strcmp(m->listen, ON_UNIX) == 0) {
+		int fd = listen_unix(a->rootfd, SOCKET_NAME, 0117);
+
+		if (fd < 0)
+			return error_set(err, fd, "metrics: cannot listen on " AGENT_RUNTIME_DIR "/" SOCKET_NAME ": %s", strerror(-fd));
+		where[0] = (struct MHD_OptionItem){ MHD_OPTION_LISTEN_SOCKET, fd, NULL }; /* the library's from here on */
+	} else if (parse_address(m, &address, &flags) < 0) {
+		return error_set(err, -EINVAL, "metrics: listen: \"%.45s\" is neither an IP address nor \"" ON_UNIX "\"", m->listen);
+	}
 	errno = 0;
-	m->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_request, a, MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&address,
-				     MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_S,
+	m->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_request, a, MHD_OPTION_ARRAY, where, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_S,
 				     MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)16384, MHD_OPTION_END);
 	if (!m->daemon)
 		return error_set(err, errno ? -errno : -EIO, "metrics: cannot listen on %s port %" PRId64 ": %s", m->listen, m->port,
@@ -322,6 +342,7 @@ int metrics_on(struct agent *a, struct json_object *config, struct error *err)
 	if (!m)
 		return error_set(err, -ENOMEM, "metrics: out of memory");
 	(void)snprintf(m->listen, sizeof(m->listen), "%s", json_object_object_get_ex(config, "listen", &v) ? json_object_get_string(v) : "");
+	m->rootfd = a->rootfd;
 	m->port = json_object_object_get_ex(config, "port", &v) ? json_object_get_int64(v) : 0;
 	if (a->metrics && a->metrics->port == m->port && strcmp(a->metrics->listen, m->listen) == 0) {
 		free(m);

@@ -306,8 +306,15 @@ processes() { in_ct pgrep -u serviceradar | sort | tr '\n' ' '; }
 	in_ct curl -sf -o /dev/null http://127.0.0.1:9418/metrics
 	run in_ct curl -sf -o /dev/null http://127.0.0.1:9417/metrics
 	[ "$status" -eq 7 ]
+	sh_ct 'echo "{\"listen\": \"unix\"}" >/tmp/m.json && srctl addon enable metrics --config /tmp/m.json'
+	until_ok 5 sh_ct 'curl -sf --unix-socket /run/serviceradar/agent/metrics.sock http://localhost/metrics | grep -q "^serviceradar_addon_state"'
+	[ "$(in_ct stat -c '%U:%G %a' /run/serviceradar/agent/metrics.sock)" = "serviceradar:serviceradar 660" ]
+	run in_ct curl -sf -o /dev/null http://127.0.0.1:9418/metrics
+	[ "$status" -eq 7 ]
+	sh_ct 'echo "{\"port\": 9418}" >/tmp/m.json && srctl addon enable metrics --config /tmp/m.json'
 	run in_ct srctl addon disable metrics
 	[ "$status" -eq 0 ]
+	in_ct test ! -e /run/serviceradar/agent/metrics.sock
 	run in_ct curl -sf -o /dev/null http://127.0.0.1:9418/metrics
 	[ "$status" -eq 7 ]
 	[ "$(of metrics state)" = disabled ]
