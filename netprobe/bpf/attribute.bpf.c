@@ -43,7 +43,7 @@ struct connection {
 	__u8 used;        /* its owner has sent or received, or accepted it for sure: who only closes it changes nothing */
 	__u8 corrections;
 	__u8 seeded, announced, holders; /* found by the iterator; seen by the daemon; processes that hold it */
-	__u8 state;       /* that it went into last, as far as it matters here */
+	__u8 pad[1];
 	__u32 last_holder;
 };
 
@@ -201,7 +201,6 @@ static __always_inline int on_open(struct sock *sk, bool listens)
 	if (!c)
 		return 0;
 	c->used = c->reported = c->passive = c->unowned = c->waiting = c->closed = c->corrections = c->seeded = c->holders = 0;
-	c->state = listens ? TCP_LISTEN : TCP_SYN_SENT;
 	own(c);
 	if (listens)
 		note_listeners();
@@ -220,7 +219,6 @@ static __always_inline int on_established(struct sock *sk, int old_state)
 			return 0;
 		}
 		c->unowned = 1;
-		c->state = TCP_ESTABLISHED;
 	}
 	if (!c)
 		return 0;
@@ -300,22 +298,9 @@ static __always_inline void on_use(struct sock *sk, bool closes)
 		emit(&c->owner, &c->ends, sk, KIND(EVENT_STATE, EVENT_CORRECTED), STATES(TCP_ESTABLISHED, TCP_ESTABLISHED));
 }
 
-/* Whether this is the first of the two programs below that comes to see the socket go into this state. */
-static __always_inline bool first_to_see(struct sock *sk, int new_state)
-{
-	struct connection *c = bpf_sk_storage_get(&connections, sk, NULL, 0);
-
-	if (!c)
-		return true;
-	if (c->state == new_state)
-		return false;
-	c->state = (__u8)new_state;
-	return true;
-}
-
 static __always_inline int on_transition(struct sock *sk, int old_state, int new_state)
 {
-	if (sk->sk_protocol != IPPROTO_TCP || new_state == TCP_FIN_WAIT2 || new_state == TCP_CLOSE_WAIT || !first_to_see(sk, new_state))
+	if (sk->sk_protocol != IPPROTO_TCP)
 		return 0;
 	switch (new_state) {
 	case TCP_SYN_SENT:
@@ -336,19 +321,36 @@ static __always_inline int on_transition(struct sock *sk, int old_state, int new
 	return 0;
 }
 
-/* The kernel does not run a program on a CPU where it is running already (kernel/trace/bpf_trace.c, __bpf_trace_run): the packet that
- * interrupts a process in the first of these two, and changes the state of another socket, is left to the second. They do not go
- * deeper, as states do not change in hard interrupts. */
+/* The kernel does not run a program on a CPU where it is running already (kernel/trace/bpf_trace.c, __bpf_trace_run): what interrupts
+ * on_state, and changes the state of another socket, is left to on_nested, which has nothing to do otherwise. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} inside SEC(".maps");
+
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(on_state, struct sock *sk, int old_state, int new_state)
 {
-	return on_transition(sk, old_state, new_state);
+	__u32 zero = 0;
+	volatile __u32 *here = bpf_map_lookup_elem(&inside, &zero);
+
+	if (!here)
+		return 0;
+	*here = 1;
+	on_transition(sk, old_state, new_state);
+	*here = 0;
+	return 0;
 }
 
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(on_nested, struct sock *sk, int old_state, int new_state)
 {
-	return on_transition(sk, old_state, new_state);
+	__u32 zero = 0;
+	const volatile __u32 *here = bpf_map_lookup_elem(&inside, &zero);
+
+	return here && *here ? on_transition(sk, old_state, new_state) : 0;
 }
 
 static __always_inline int on_accepted(struct sock *sk)
