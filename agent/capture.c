@@ -9,13 +9,15 @@
 #include <sys/random.h>
 
 #include "agent/peer.h"
+#include "lib/capture.h"
+#include "lib/json.h"
 #include "lib/log.h"
 
 struct capture {
 	struct ipc *ipc;
 	struct capture_client client;
 	char session[40], actor[128], interface[64];
-	uint64_t received, taken, credit;
+	uint64_t credit; /* how many bytes it may send in all */
 	bool over;
 };
 
@@ -61,7 +63,6 @@ static void on_capture(void *userdata, const NpPcapngBlock *b, const char *code,
 	}
 	if (strcmp(b->session_id, c->session) != 0)
 		return;
-	c->received += b->bytes.len;
 	if (b->bytes.len)
 		c->client.bytes(c->client.userdata, b->bytes.data, b->bytes.len);
 	if (!b->final)
@@ -100,13 +101,6 @@ static const char *text_of(struct json_object *o, const char *key)
 	return json_object_object_get_ex(o, key, &v) && json_object_is_type(v, json_type_string) ? json_object_get_string(v) : "";
 }
 
-static bool flag(struct json_object *o, const char *key)
-{
-	struct json_object *v;
-
-	return json_object_object_get_ex(o, key, &v) && json_object_get_boolean(v);
-}
-
 static int direction_of(const char *name, NpStartCapture *start, struct error *err)
 {
 	static const char *const names[] = { "", "both", "in", "out" };
@@ -122,20 +116,20 @@ static int direction_of(const char *name, NpStartCapture *start, struct error *e
 static int read_request(struct capture *c, struct json_object *o, NpStartCapture *start, struct error *err)
 {
 	uint64_t snaplen = 0, duration = 0;
-	int r = number_of(o, "snaplen", 262144, &snaplen, err);
+	int r = number_of(o, "snaplen", CAPTURE_SNAPLEN_MAX, &snaplen, err);
 
 	if (r == 0)
-		r = number_of(o, "duration_s", 600, &duration, err);
+		r = number_of(o, "duration_s", CAPTURE_DURATION_MAX, &duration, err);
 	if (r == 0)
-		r = number_of(o, "byte_cap", 1 << 30, &start->byte_cap, err);
+		r = number_of(o, "byte_cap", CAPTURE_BYTES_MAX, &start->byte_cap, err);
 	if (r == 0)
 		r = direction_of(text_of(o, "direction"), start, err);
 	if (r < 0)
 		return r;
 	start->snaplen = (uint32_t)snaplen;
 	start->duration_s = (uint32_t)duration;
-	start->promiscuous = flag(o, "promiscuous");
-	start->process_comments = flag(o, "process_comments");
+	start->promiscuous = json_flag(o, "promiscuous");
+	start->process_comments = json_flag(o, "process_comments");
 	start->window = c->credit = CAPTURE_WINDOW;
 	start->session_id = c->session;
 	start->actor = c->actor;
@@ -192,10 +186,9 @@ struct capture *capture_new(struct ipc *ipc, int fd, struct json_object *request
 
 void capture_taken(struct capture *c, uint64_t n)
 {
-	c->taken = n;
-	if (c->over || c->taken + CAPTURE_WINDOW < c->credit + CAPTURE_WINDOW / 4)
+	if (c->over || n + CAPTURE_WINDOW < c->credit + CAPTURE_WINDOW / 4)
 		return;
-	c->credit = c->taken + CAPTURE_WINDOW;
+	c->credit = n + CAPTURE_WINDOW;
 	(void)ipc_capture_credit(c->ipc, c->session, c->credit);
 }
 

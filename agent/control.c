@@ -271,7 +271,7 @@ static void start_capture(struct client *c, struct json_object *o)
 static void request(struct client *c, size_t length)
 {
 	_cleanup_json_ struct json_object *o = NULL;
-	struct json_object *v, *follow;
+	struct json_object *v;
 	struct error err = { 0 };
 	const char *what;
 
@@ -290,7 +290,7 @@ static void request(struct client *c, size_t length)
 	} else if (what && !strcmp(what, "flows")) {
 		c->flows = true;
 		c->closing = false;
-		c->follow = json_object_object_get_ex(o, "follow", &follow) && json_object_get_boolean(follow);
+		c->follow = json_flag(o, "follow");
 		c->number = flows_oldest(c->control->agent->flows);
 	} else if (what && !strcmp(what, "import_flows")) {
 		start_import(c);

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/json.h"
+
 #define BACKLOG_MAX (1024u * 1024) /* bytes that may wait for the add-on: a client that asks for acks never comes near */
 
 struct import {
@@ -93,8 +95,7 @@ static void take(struct import *m, struct json_object *o)
 int import_line(struct import *m, struct json_object *o)
 {
 	static const NpExternalFlowAck nothing = NP_EXTERNAL_FLOW_ACK_INIT;
-	struct json_object *v;
-	bool ack = json_object_object_get_ex(o, "ack", &v) && json_object_get_boolean(v);
+	bool ack = json_flag(o, "ack");
 	int r = 0;
 
 	if (!m->ipc->connected)

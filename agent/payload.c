@@ -23,7 +23,6 @@ static const char *text_of(struct json_object *o, const char *key)
 static void read_record(struct addon *d, char label[80])
 {
 	_cleanup_json_ struct json_object *o = NULL;
-	struct json_object *v;
 	char path[160];
 
 	d->facts.activated = false;
@@ -31,7 +30,7 @@ static void read_record(struct addon *d, char label[80])
 	snprintf(path, sizeof(path), SR_ADDONS "/%s/state.json", d->id);
 	if (json_read_file(d->agent->rootfd, path + 1, &o, NULL) < 0)
 		return;
-	d->facts.activated = json_object_object_get_ex(o, "activated", &v) && json_object_get_boolean(v);
+	d->facts.activated = json_flag(o, "activated");
 	snprintf(d->grant_mode, sizeof(d->grant_mode), "%s", text_of(o, "grant_mode"));
 	if (!d->facts.activated)
 		return;

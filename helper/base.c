@@ -24,13 +24,6 @@
 #define DSH_STATE    "var/lib/systemd/deb-systemd-helper-enabled/" AGENT_UNIT ".dsh-also"
 #define ASIDE        ".single-package"
 
-static bool flag(struct json_object *o, const char *key)
-{
-	struct json_object *v;
-
-	return json_object_object_get_ex(o, key, &v) && json_object_get_boolean(v);
-}
-
 static int write_record(struct updater *u, struct json_object *o)
 {
 	const char *text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
@@ -147,7 +140,7 @@ static int restore(struct updater *u, struct json_object *record)
 	struct json_object *texts = NULL;
 	int r = 0;
 
-	if (flag(record, "single_package")) {
+	if (json_flag(record, "single_package")) {
 		(void)json_object_object_get_ex(record, "sidecars", &texts);
 		r = sidecar_restore(u, texts);
 		if (r == 0)
@@ -155,9 +148,9 @@ static int restore(struct updater *u, struct json_object *record)
 		if (r == 0)
 			r = units_set_enabled(u, RECOVER, true);
 	}
-	if (r == 0 && units_enabled(u, AGENT) != flag(record, "enabled"))
-		r = units_set_enabled(u, AGENT, flag(record, "enabled"));
-	if (r < 0 || !u->online || !flag(record, "active") || units_masked(u, AGENT) || policy_denies(u, AGENT, "restart"))
+	if (r == 0 && units_enabled(u, AGENT) != json_flag(record, "enabled"))
+		r = units_set_enabled(u, AGENT, json_flag(record, "enabled"));
+	if (r < 0 || !u->online || !json_flag(record, "active") || units_masked(u, AGENT) || policy_denies(u, AGENT, "restart"))
 		return r;
 	r = systemd_reload(u);
 	return r < 0 || runs_ours(u) ? r : systemd_job(u, "RestartUnit", AGENT_UNIT, true);
@@ -174,7 +167,7 @@ static int start_new(struct updater *u)
 static enum result finish(struct updater *u)
 {
 	_cleanup_json_ struct json_object *record = read_record(u);
-	int r = record && !flag(record, "removed") ? restore(u, record) : start_new(u);
+	int r = record && !json_flag(record, "removed") ? restore(u, record) : start_new(u);
 	struct error why = u->err;
 
 	if (remove_record(u) < 0)
@@ -182,7 +175,7 @@ static enum result finish(struct updater *u)
 	u->err = why;
 	if (r < 0)
 		return RESULT_FAILED;
-	if (record && flag(record, "single_package"))
+	if (record && json_flag(record, "single_package"))
 		sidecar_orphans(u, u->note, sizeof(u->note));
 	return RESULT_DONE;
 }

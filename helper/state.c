@@ -35,7 +35,6 @@ static int read_object(struct updater *u, const char *id, const char *name, stru
 int state_read(struct updater *u, const char *id, struct state *out)
 {
 	_cleanup_json_ struct json_object *o = NULL;
-	struct json_object *v;
 	int r = read_object(u, id, "state.json", &o);
 
 	*out = (struct state){ 0 };
@@ -43,8 +42,8 @@ int state_read(struct updater *u, const char *id, struct state *out)
 		return 0;
 	if (r < 0)
 		return r;
-	out->activated = json_object_object_get_ex(o, "activated", &v) && json_object_get_boolean(v);
-	out->removing = json_object_object_get_ex(o, "removing", &v) && json_object_get_boolean(v);
+	out->activated = json_flag(o, "activated");
+	out->removing = json_flag(o, "removing");
 	(void)snprintf(out->label, sizeof(out->label), "%s", text_of(o, "active"));
 	(void)snprintf(out->version, sizeof(out->version), "%s", text_of(o, "active_version"));
 	(void)snprintf(out->previous, sizeof(out->previous), "%s", text_of(o, "previous"));
@@ -151,6 +150,6 @@ struct journal journal_read(struct updater *u, const char *id)
 		if (strcmp(verb, journal_names[i]) == 0)
 			j.verb = i;
 	j.running = !json_object_object_get_ex(o, "running", &v) || json_object_get_boolean(v);
-	j.disabled = json_object_object_get_ex(o, "disabled", &v) && json_object_get_boolean(v);
+	j.disabled = json_flag(o, "disabled");
 	return j;
 }

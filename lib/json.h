@@ -3,6 +3,7 @@
 #pragma once
 
 #include <json-c/json.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "lib/cleanup.h"
@@ -25,3 +26,11 @@ int json_parse(const char *text, size_t size, const char *where, struct json_obj
 
 /* The same for a file of at most JSON_MAX_BYTES; `path` may be relative to `dirfd`. -ENOENT when it is not there. */
 int json_read_file(int dirfd, const char *path, struct json_object **out, struct error *err);
+
+/* Whether an object has the key, and its value is true. */
+static inline bool json_flag(const struct json_object *o, const char *key)
+{
+	struct json_object *v;
+
+	return json_object_object_get_ex(o, key, &v) && json_object_get_boolean(v);
+}

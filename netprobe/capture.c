@@ -24,7 +24,6 @@
 #include "netprobe/privilege.h"
 
 #define PB(name)   Serviceradar__Agent__Netprobe__V1__##name
-#define REASON(r)  SERVICERADAR__AGENT__NETPROBE__V1__CAPTURE_TERMINATION_REASON__CAPTURE_TERMINATION_REASON_##r
 #define DIRECTION(d) SERVICERADAR__AGENT__NETPROBE__V1__CAPTURE_DIRECTION__CAPTURE_DIRECTION_##d
 
 /* The ring: TPACKET_V3, Documentation/networking/packet_mmap.rst. */
@@ -152,14 +151,13 @@ static enum capture_pass pass_of(PB(CaptureDirection) d, bool loopback)
 /* The capability is needed for the call alone. */
 static int packet_socket(struct error *err)
 {
-	int fd, r = privilege_raise(true, err);
+	int fd, r = privilege_raise(err);
 
 	if (r < 0)
 		return r;
 	fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0); /* protocol 0: nothing comes before it is bound */
 	r = fd < 0 ? error_set(err, -errno, "a packet socket: %s", strerror(errno)) : fd;
-	if (privilege_raise(false, NULL) < 0)
-		abort(); /* never go on with more than steady state needs */
+	privilege_lower();
 	return r;
 }
 
@@ -324,7 +322,7 @@ static void take_packets(struct capture *c)
 		after = c->bytes + c->out_used + pcapng_packet_size(&p);
 		if (after > c->byte_cap) {
 			if (!c->reason)
-				c->reason = REASON(BYTE_CAP);
+				c->reason = CAPTURE_REASON(BYTE_CAP);
 			c->drained = true;
 			return;
 		}
@@ -346,7 +344,7 @@ static int append(struct capture *c, struct client *to, bool final)
 	block.session_id = c->session;
 	block.bytes = (ProtobufCBinaryData){ c->out_used, c->out };
 	block.final = final;
-	block.termination_reason = final ? c->reason : REASON(UNSPECIFIED);
+	block.termination_reason = final ? c->reason : CAPTURE_REASON(UNSPECIFIED);
 	block.packets_captured = c->packets;
 	block.packets_dropped = c->dropped;
 	block.bytes_streamed = c->bytes;
@@ -362,7 +360,7 @@ static int append(struct capture *c, struct client *to, bool final)
 /* Packets that nobody will take. */
 static void drop_rest(struct capture *c)
 {
-	if (c->reason == REASON(BYTE_CAP)) /* asked for no more of them */
+	if (c->reason == CAPTURE_REASON(BYTE_CAP)) /* asked for no more of them */
 		return;
 	for (; peek(c); advance(c))
 		c->dropped++;
@@ -422,7 +420,7 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *userdata)
 
 	(void)usec;
 	if (!c->reason) {
-		capture_stop(c, REASON(DURATION_CAP));
+		capture_stop(c, CAPTURE_REASON(DURATION_CAP));
 	} else { /* until it is closed: a reader that is slow is asked again */
 		(void)sd_event_source_set_time(s, now_usec(c) + DRAIN_USEC);
 		(void)sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
@@ -440,7 +438,7 @@ static int on_ring(sd_event_source *s, int fd, uint32_t events, void *userdata)
 	/* What is appended is not taken twice; capture_send turns it on again. */
 	(void)sd_event_source_set_enabled(s, SD_EVENT_OFF);
 	if ((events & (EPOLLERR | EPOLLHUP)) && getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error)
-		capture_stop(c, REASON(INTERFACE_DOWN));
+		capture_stop(c, CAPTURE_REASON(INTERFACE_DOWN));
 	c->host.ready(c->host.userdata);
 	return 0;
 }
@@ -465,14 +463,13 @@ static int prepare(struct capture *c, const CaptureRequest *r, const char **code
 static int start(struct capture *c, const CaptureRequest *r, struct error *err)
 {
 	uint32_t seconds = r->duration_s ? r->duration_s : CAPTURE_DURATION;
-	const char *expression = r->filter_case == SERVICERADAR__AGENT__NETPROBE__V1__START_REMOTE_CAPTURE__FILTER_FILTER_EXPRESSION ?
-					 r->filter_expression : "";
+	const char *expression = capture_expression(r);
 	int e;
 
 	c->out = malloc(OUT_BYTES);
 	if (!c->out)
 		return -ENOMEM;
-	c->out_used = pcapng_header(c->out, c->link_type, c->snaplen, c->interface, expression);
+	c->out_used = pcapng_header(c->out, c->link_type, c->snaplen, c->interface, expression ? expression : "");
 	if (seconds > CAPTURE_DURATION_MAX)
 		seconds = CAPTURE_DURATION_MAX;
 	e = sd_event_add_io(c->event, &c->ring_source, c->fd, EPOLLIN, on_ring, c);

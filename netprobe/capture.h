@@ -4,20 +4,20 @@
 
 #include <systemd/sd-event.h>
 
+#include "lib/capture.h"
 #include "netprobe/capture_filter.h"
 #include "netprobe/client.h"
 #include "netprobe/config.h"
 #include "netprobe/packet.h"
 
-#define CAPTURE_SNAPLEN_MAX  262144u
-#define CAPTURE_DURATION_MAX 600u  /* s; 0 in the request: CAPTURE_DURATION */
-#define CAPTURE_DURATION     60u
-#define CAPTURE_BYTES_MAX    (UINT64_C(1) << 30) /* 0 in the request: CAPTURE_BYTES */
-#define CAPTURE_BYTES        (UINT64_C(50) << 20)
+#define CAPTURE_DURATION     60u           /* s; when the request says 0 */
+#define CAPTURE_BYTES        (50u << 20)   /* when it says 0 */
 #define CAPTURE_FRAME_BYTES  (128u * 1024) /* of pcapng in one frame, about */
 #define CAPTURE_COMMENT_MAX  256u
 
 typedef Serviceradar__Agent__Netprobe__V1__CaptureTerminationReason CaptureReason;
+
+#define CAPTURE_REASON(r) SERVICERADAR__AGENT__NETPROBE__V1__CAPTURE_TERMINATION_REASON__CAPTURE_TERMINATION_REASON_##r
 
 struct capture;
 

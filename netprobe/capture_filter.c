@@ -11,11 +11,16 @@
 #include "lib/cleanup.h"
 #include "netprobe/link.h"
 
-#define PROLOGUE 4 /* instructions before the program proper */
+#define PROLOGUE 4 /* instructions before the program proper, when only one way is wanted */
 #define MAXIMUM  (BPF_MAXINSNS - PROLOGUE)
 
 #define EXPRESSION SERVICERADAR__AGENT__NETPROBE__V1__START_REMOTE_CAPTURE__FILTER_FILTER_EXPRESSION
 #define PROGRAM    SERVICERADAR__AGENT__NETPROBE__V1__START_REMOTE_CAPTURE__FILTER_FILTER_BPF
+
+const char *capture_expression(const CaptureRequest *request)
+{
+	return request->filter_case == EXPRESSION ? request->filter_expression : NULL;
+}
 
 /* `why` may quote the filter, and becomes a protobuf string: printable ASCII then. */
 static int invalid(const char **code, struct error *err, const char *why)
@@ -75,8 +80,8 @@ static int libpcap_open(struct libpcap *l, const char **code, struct error *err)
 /* 0x…/32: what "broadcast" of IPv4 would need is not known for an interface that is not opened; libpcap says so itself. */
 #define NETMASK_UNKNOWN 0xffffffffu
 
-static int compile(const char *expression, int link_type, uint32_t snaplen, struct sock_filter **out, unsigned *length, const char **code,
-		   struct error *err)
+static int compile(const char *expression, int link_type, uint32_t snaplen, size_t before, struct sock_filter **out, unsigned *length,
+		   const char **code, struct error *err)
 {
 	_cleanup_(libpcap_close) struct libpcap l = { .handle = NULL };
 	struct pcap_program program = { .length = 0 };
@@ -93,9 +98,9 @@ static int compile(const char *expression, int link_type, uint32_t snaplen, stru
 	else if (program.length > MAXIMUM)
 		r = invalid(code, err, "compiles to more instructions than the kernel takes");
 	if (r == 0)
-		*out = calloc(program.length + PROLOGUE, sizeof(**out));
+		*out = calloc(before + program.length, sizeof(**out));
 	if (r == 0 && *out && program.instructions) {
-		memcpy(*out + PROLOGUE, program.instructions, program.length * sizeof(**out));
+		memcpy(*out + before, program.instructions, program.length * sizeof(**out));
 		*length = program.length;
 	}
 	if (program.instructions)
@@ -104,12 +109,12 @@ static int compile(const char *expression, int link_type, uint32_t snaplen, stru
 	return r;
 }
 
-static int take(const Serviceradar__Agent__Netprobe__V1__BpfProgram *p, struct sock_filter **out, unsigned *length, const char **code,
-		struct error *err)
+static int take(const Serviceradar__Agent__Netprobe__V1__BpfProgram *p, size_t before, struct sock_filter **out, unsigned *length,
+		const char **code, struct error *err)
 {
 	if (p->n_instructions == 0 || p->n_instructions > MAXIMUM)
 		return invalid(code, err, p->n_instructions ? "more instructions than the kernel takes" : "no instructions");
-	*out = calloc(p->n_instructions + PROLOGUE, sizeof(**out));
+	*out = calloc(before + p->n_instructions, sizeof(**out));
 	if (!*out)
 		return -ENOMEM;
 	for (size_t i = 0; i < p->n_instructions; i++) {
@@ -119,7 +124,7 @@ static int take(const Serviceradar__Agent__Netprobe__V1__BpfProgram *p, struct s
 			*code = "capture_filter_invalid";
 			return error_set(err, -EINVAL, "filter_bpf.instructions[%zu]: a value out of the range of classic BPF", i);
 		}
-		(*out)[PROLOGUE + i] = (struct sock_filter){ (uint16_t)in->code, (uint8_t)in->jt, (uint8_t)in->jf, (uint32_t)in->k };
+		(*out)[before + i] = (struct sock_filter){ (uint16_t)in->code, (uint8_t)in->jt, (uint8_t)in->jf, (uint32_t)in->k };
 	}
 	*length = (unsigned)p->n_instructions;
 	return 0;
@@ -139,8 +144,6 @@ static int check(const struct sock_fprog *p, const char **code, struct error *er
 
 static void set_prologue(struct sock_filter *f, enum capture_pass pass)
 {
-	const struct sock_filter all[] = { BPF_STMT(BPF_LD | BPF_IMM, 0), BPF_STMT(BPF_LD | BPF_IMM, 0), BPF_STMT(BPF_LD | BPF_IMM, 0),
-					   BPF_STMT(BPF_LD | BPF_IMM, 0) };
 	const struct sock_filter one_way[] = {
 		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_PKTTYPE)),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_OUTGOING, pass == CAPTURE_PASS_OUTGOING, pass != CAPTURE_PASS_OUTGOING),
@@ -148,38 +151,40 @@ static void set_prologue(struct sock_filter *f, enum capture_pass pass)
 		BPF_STMT(BPF_LD | BPF_IMM, 0),
 	};
 
-	_Static_assert(sizeof(all) == PROLOGUE * sizeof(*f) && sizeof(one_way) == sizeof(all), "room for either");
-	memcpy(f, pass == CAPTURE_PASS_ALL ? all : one_way, sizeof(all));
+	_Static_assert(sizeof(one_way) == PROLOGUE * sizeof(*f), "the room that is left for it");
+	memcpy(f, one_way, sizeof(one_way));
 }
 
 int capture_filter(const CaptureRequest *request, int link_type, uint32_t snaplen, enum capture_pass pass, struct sock_fprog *program,
 		   const char **code, struct error *err)
 {
 	_cleanup_free_ struct sock_filter *f = NULL;
-	const char *expression = request->filter_case == EXPRESSION ? request->filter_expression : NULL;
+	const char *expression = capture_expression(request);
+	size_t before = pass == CAPTURE_PASS_ALL ? 0 : PROLOGUE;
 	unsigned length = 0;
 	int r = 0;
 
 	if (expression && strnlen(expression, CAPTURE_EXPRESSION_MAX + 1) > CAPTURE_EXPRESSION_MAX)
 		return invalid(code, err, "longer than 4096 bytes");
 	if (expression && *expression) {
-		r = compile(expression, link_type, snaplen, &f, &length, code, err);
+		r = compile(expression, link_type, snaplen, before, &f, &length, code, err);
 	} else if (expression) {
-		f = calloc(PROLOGUE + 1, sizeof(*f));
+		f = calloc(before + 1, sizeof(*f));
 		if (!f)
 			return -ENOMEM;
-		f[PROLOGUE] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, UINT32_MAX);
+		f[before] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, UINT32_MAX);
 		length = 1;
 	} else if (request->filter_case == PROGRAM) {
-		r = take(request->filter_bpf, &f, &length, code, err);
+		r = take(request->filter_bpf, before, &f, &length, code, err);
 	} else {
 		*code = "capture_no_filter";
 		return error_set(err, -EINVAL, "no filter is set; an empty expression takes every packet");
 	}
 	if (r < 0 || !f)
 		return r < 0 ? r : -ENOMEM;
-	set_prologue(f, pass);
-	*program = (struct sock_fprog){ .len = (unsigned short)(length + PROLOGUE), .filter = f };
+	if (before)
+		set_prologue(f, pass);
+	*program = (struct sock_fprog){ .len = (unsigned short)(before + length), .filter = f };
 	f = NULL; /* handed over */
 	r = check(program, code, err);
 	if (r < 0) {

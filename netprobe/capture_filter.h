@@ -15,6 +15,9 @@ typedef Serviceradar__Agent__Netprobe__V1__StartRemoteCapture CaptureRequest;
 /* Which copies of a packet are wanted: a packet that the host sends is seen as outgoing. */
 enum capture_pass { CAPTURE_PASS_ALL, CAPTURE_PASS_INCOMING, CAPTURE_PASS_OUTGOING };
 
+/* The expression of a request, which may be ""; NULL when it has none. Borrowed. */
+const char *capture_expression(const CaptureRequest *request);
+
 /* Makes the request's filter into a program that the kernel takes, with `pass` before it. Opens no interface. Free program->filter.
  * A negative errno and *code, one of the error codes of docs/netprobe-ipc.md: capture_no_filter, capture_filter_invalid, or
  * capture_unavailable where libpcap is not installed. */

@@ -56,11 +56,10 @@ static bool announce(struct server *s)
 
 	if (s->client.fd < 0 || !s->config || !s->config->enabled || s->announced || s->queue.count >= ANNOUNCE_ROOM)
 		return false;
-	r = privilege_raise(true, NULL);
+	r = privilege_raise(NULL);
 	if (r == 0)
 		r = attribution_announce(s->attribution, (unsigned)(ANNOUNCE_ROOM - s->queue.count));
-	if (privilege_raise(false, NULL) < 0)
-		abort(); /* never go on with more than steady state needs */
+	privilege_lower();
 	s->announced = r <= 0;
 	return r > 0;
 }

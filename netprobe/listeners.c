@@ -64,11 +64,10 @@ int listeners_turn(struct server *s, uint64_t now)
 	s->listeners.passed_usec = now;
 	s->listeners.changed = false;
 	s->listeners.passes++;
-	r = privilege_raise(true, NULL);
+	r = privilege_raise(NULL);
 	if (r == 0)
 		r = attribution_listeners(s->attribution, add, &snapshot);
-	if (privilege_raise(false, NULL) < 0)
-		abort(); /* never go on with more than steady state needs */
+	privilege_lower();
 	if (r == 0)
 		r = snapshot_finish(&snapshot);
 	if (r < 0) {

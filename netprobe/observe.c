@@ -143,10 +143,9 @@ static void walk(struct observe *o)
 		r = tap_flows_walk(o->tap, on_flow, o);
 	if (r == -EPERM) {
 		o->raise_to_walk = true;
-		if (privilege_raise(true, NULL) == 0)
+		if (privilege_raise(NULL) == 0)
 			r = tap_flows_walk(o->tap, on_flow, o);
-		if (privilege_raise(false, NULL) < 0)
-			abort(); /* never go on with more than steady state needs */
+		privilege_lower();
 	}
 	if (r >= 0)
 		analysis_round(o->analysis);
@@ -327,11 +326,10 @@ int observe_apply(struct observe *o, const VisibilityConfig *config, struct erro
 	r = analysis_configure(o->analysis, config);
 	if (r < 0)
 		return error_set(err, r, "out of memory");
-	r = privilege_raise(true, err);
+	r = privilege_raise(err);
 	if (r == 0)
 		r = set_tap(o, config, err);
-	if (privilege_raise(false, NULL) < 0)
-		abort(); /* never go on with more than steady state needs */
+	privilege_lower();
 	if (r < 0)
 		(void)analysis_configure(o->analysis, o->config);
 	else

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <seccomp.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
@@ -89,9 +90,15 @@ int privilege_reduce(struct error *err)
 	return set_sets(true, err);
 }
 
-int privilege_raise(bool on, struct error *err)
+int privilege_raise(struct error *err)
 {
-	return set_sets(on, err);
+	return set_sets(true, err);
+}
+
+void privilege_lower(void)
+{
+	if (set_sets(false, NULL) < 0)
+		abort();
 }
 
 /* What a daemon in steady state calls. Everything else fails with EPERM instead of killing the process: a libc that

@@ -18,5 +18,8 @@ int privilege_reduce(struct error *err);
  * privilege_raise) and turns the seccomp filter on. */
 int privilege_lock(struct error *err);
 
-/* Raises (or lowers) the wanted capabilities that are permitted in the effective set. */
-int privilege_raise(bool on, struct error *err);
+/* Raises the wanted capabilities that are permitted in the effective set. */
+int privilege_raise(struct error *err);
+
+/* Takes them out of it again; ends the process rather than go on with more than steady state needs. */
+void privilege_lower(void);

@@ -105,11 +105,11 @@ static int set_enabled(struct server *s, bool on, struct error *err)
 	if (!s->attribution)
 		return 0;
 	if (on)
-		r = privilege_raise(true, err);
+		r = privilege_raise(err);
 	if (r == 0)
 		r = attribution_enable(s->attribution, on, err);
-	if (on && privilege_raise(false, NULL) < 0)
-		abort(); /* never go on with more than steady state needs */
+	if (on)
+		privilege_lower();
 	if (!on) {
 		s->discarded += s->queue.count;
 		events_pop(&s->queue, s->queue.count);
@@ -145,7 +145,7 @@ static int on_apply_config(struct server *s, NetprobeFrame *request)
 		protobuf_c_message_free_unpacked(&s->config->base, NULL);
 	s->config = config;
 	if (s->capture && !capture_allowed(config, capture_interface(s->capture)))
-		capture_stop(s->capture, SERVICERADAR__AGENT__NETPROBE__V1__CAPTURE_TERMINATION_REASON__CAPTURE_TERMINATION_REASON_CLIENT_CANCEL);
+		capture_stop(s->capture, CAPTURE_REASON(CLIENT_CANCEL));
 	s->external.window_ns = config->external_flow_match_window_ms * UINT64_C(1000000);
 	request->apply_config->config = NULL; /* taken */
 	log_event(LOG_LEVEL_INFO, "config applied", "hash", hash, "enabled", config->enabled ? "true" : "false", NULL);
@@ -193,11 +193,10 @@ static int on_external_flow(struct server *s, const NetprobeFrame *request)
 /* Replied to by its first block. */
 static int on_start_capture(struct server *s, const NetprobeFrame *request)
 {
-	struct capture_host host = server_capture_host;
+	const struct capture_host host = server_capture_host(s);
 	const char *code = "capture_session_active";
 	struct error err = { .text = "another capture is going on; one at a time" };
 
-	host.userdata = s;
 	if (!s->capture && capture_open(&s->capture, s->event, request->start_remote_capture, request->sequence, s->config, &host, &code, &err) == 0)
 		return 0;
 	log_event(LOG_LEVEL_WARNING, "capture refused", "actor", request->start_remote_capture->actor, "code", code, "reason", err.text, NULL);
@@ -207,7 +206,7 @@ static int on_start_capture(struct server *s, const NetprobeFrame *request)
 static int on_stop_capture(struct server *s, const NetprobeFrame *request)
 {
 	if (s->capture && strcmp(capture_session(s->capture), request->stop_remote_capture->session_id) == 0)
-		capture_stop(s->capture, SERVICERADAR__AGENT__NETPROBE__V1__CAPTURE_TERMINATION_REASON__CAPTURE_TERMINATION_REASON_CLIENT_CANCEL);
+		capture_stop(s->capture, CAPTURE_REASON(CLIENT_CANCEL));
 	return 0; /* a session that is over has sent its final block */
 }
 

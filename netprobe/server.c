@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,7 +105,7 @@ static void disconnect(struct server *s, const char *why)
 	if (s->observe)
 		observe_disconnected(s->observe);
 	if (s->capture) {
-		capture_stop(s->capture, SERVICERADAR__AGENT__NETPROBE__V1__CAPTURE_TERMINATION_REASON__CAPTURE_TERMINATION_REASON_AGENT_DISCONNECT);
+		capture_stop(s->capture, CAPTURE_REASON(AGENT_DISCONNECT));
 		capture_close(s->capture);
 		s->capture = NULL;
 	}
@@ -195,10 +196,11 @@ static int send_attributions(struct server *s)
 	return 0;
 }
 
-static int send_observations(struct server *s)
+/* One after the other, until there is none, the client has a backlog, or it is the turn of others. `next` as observe_send(). */
+static int send_each(struct server *s, int (*next)(struct server *s), unsigned most)
 {
-	while (s->observe && s->client.fd >= 0 && s->config && s->config->enabled && client_backlog(&s->client) == 0) {
-		int r = observe_send(s->observe, &s->client);
+	for (unsigned i = 0; i < most && s->client.fd >= 0 && client_backlog(&s->client) == 0; i++) {
+		int r = next(s);
 
 		if (r > 0)
 			r = flush(s);
@@ -210,23 +212,20 @@ static int send_observations(struct server *s)
 	return 0;
 }
 
-static int send_capture(struct server *s)
+static int next_observation(struct server *s)
 {
-	for (int i = 0; i < BLOCKS_A_TURN && s->capture && s->client.fd >= 0 && client_backlog(&s->client) == 0; i++) {
-		int r = capture_send(s->capture, &s->client);
+	return s->observe && s->config && s->config->enabled ? observe_send(s->observe, &s->client) : 0;
+}
 
-		if (capture_finished(s->capture)) {
-			capture_close(s->capture);
-			s->capture = NULL;
-		}
-		if (r > 0)
-			r = flush(s);
-		else
-			return r;
-		if (r < 0)
-			return r;
+static int next_block(struct server *s)
+{
+	int r = s->capture ? capture_send(s->capture, &s->client) : 0;
+
+	if (s->capture && capture_finished(s->capture)) {
+		capture_close(s->capture);
+		s->capture = NULL;
 	}
-	return 0;
+	return r;
 }
 
 /* Events go out only behind replies and only as fast as the client reads: what waits, waits in bounded queues. */
@@ -235,8 +234,8 @@ static int send_events(struct server *s)
 	int r = send_attributions(s);
 
 	if (r == 0)
-		r = send_observations(s);
-	return r < 0 ? r : send_capture(s);
+		r = send_each(s, next_observation, UINT_MAX);
+	return r < 0 ? r : send_each(s, next_block, BLOCKS_A_TURN);
 }
 
 /* Returns 0, or a negative errno after which the connection is to be closed; *why says it for the log. */
@@ -433,7 +432,10 @@ static void comment(void *userdata, const struct packet *p, char out[CAPTURE_COM
 		memcpy(out + n, ", ", gap);
 }
 
-const struct capture_host server_capture_host = { .ready = on_capture, .comment = comment };
+struct capture_host server_capture_host(struct server *s)
+{
+	return (struct capture_host){ .ready = on_capture, .comment = comment, .userdata = s };
+}
 
 int server_new(struct server **out, sd_event *event, int listen_fd, struct attribution *attribution,
 	       const char *unavailable, VisibilityConfig *config)

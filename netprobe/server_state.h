@@ -40,8 +40,8 @@ struct server {
 	int64_t started_unix_nano;
 };
 
-/* server.c: ready and comment of a session's capture_host. */
-extern const struct capture_host server_capture_host;
+/* server.c: what a capture session needs of it. */
+struct capture_host server_capture_host(struct server *s);
 
 static inline struct attribution_totals server_totals(const struct server *s)
 {

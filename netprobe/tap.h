@@ -2,7 +2,7 @@
 /* The kernel side of the flow table: taps on the allowed interfaces, the table, and the first packets of each flow.
  *
  * For the one who calls it:
- *   tap_open() once, before the privileges are locked. tap_set_interfaces() at every ApplyConfig, with privilege_raise(true)
+ *   tap_open() with the first interface, tap_set_interfaces() at every ApplyConfig, both with privilege_raise()
  *   around it. A timer (50 ms, or 200 ms when nothing happens) and tap_fd() call tap_drain(), which hands over packets;
  *   tap_flow_state() stops them for a flow, without a system call. A timer (1 s) calls tap_flows_walk(), which hands
  *   over every flow with its counters; what is answered TAP_END comes once more, final, and is then forgotten.

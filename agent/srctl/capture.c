@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "agent/srctl/srctl.h"
+#include "lib/capture.h"
 #include "lib/cleanup.h"
 #include "lib/json.h"
 
@@ -63,9 +64,9 @@ static int make_request(const struct srctl *s, struct json_object *o)
 	json_object_object_add(o, "direction", json_object_new_string(direction));
 	json_object_object_add(o, "process_comments", json_object_new_boolean(s->comments));
 	json_object_object_add(o, "promiscuous", json_object_new_boolean(s->promiscuous));
-	if (add_number(o, "duration", "duration_s", s->capture[CAPTURE_DURATION], 600) < 0 ||
-	    add_number(o, "byte-cap", "byte_cap", s->capture[CAPTURE_BYTE_CAP], 1u << 30) < 0 ||
-	    add_number(o, "snaplen", "snaplen", s->capture[CAPTURE_SNAPLEN], 262144) < 0)
+	if (add_number(o, "duration", "duration_s", s->capture[CAPTURE_DURATION], CAPTURE_DURATION_MAX) < 0 ||
+	    add_number(o, "byte-cap", "byte_cap", s->capture[CAPTURE_BYTE_CAP], CAPTURE_BYTES_MAX) < 0 ||
+	    add_number(o, "snaplen", "snaplen", s->capture[CAPTURE_SNAPLEN], CAPTURE_SNAPLEN_MAX) < 0)
 		return -EINVAL;
 	return 0;
 }
