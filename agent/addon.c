@@ -107,7 +107,7 @@ static void on_ipc_event(void *userdata, const NpFlowEvent *e)
 {
 	struct addon *d = userdata;
 
-	sink_event(&d->agent->sink, e);
+	sinks_event(&d->agent->sinks, e);
 	flows_add(d->agent->flows, e);
 }
 
@@ -115,7 +115,7 @@ static void on_ipc_message(void *userdata, const char *type, const ProtobufCMess
 {
 	struct addon *d = userdata;
 
-	sink_message(&d->agent->sink, type, m);
+	sinks_message(&d->agent->sinks, type, m);
 	recent_message(d->agent->recent, type, m);
 }
 
@@ -123,7 +123,7 @@ static void on_ipc_batch_end(void *userdata)
 {
 	struct addon *d = userdata;
 
-	sink_flush(&d->agent->sink);
+	sinks_flush(&d->agent->sinks);
 	control_flows(d->agent->control);
 }
 

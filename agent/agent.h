@@ -8,7 +8,7 @@
 #include "agent/config.h"
 #include "agent/flows.h"
 #include "agent/recent.h"
-#include "agent/sink.h"
+#include "agent/sinks.h"
 
 struct addon;
 struct control;
@@ -22,8 +22,7 @@ struct agent {
 	const char *root;
 	struct agent_config config;
 	enum log_format log_format;
-	struct sink sink;
-	enum sink_kind sink_kind; /* as the command line wants it, where no assignment says */
+	struct sinks sinks;
 	struct flows *flows;
 	struct recent *recent;
 	struct control *control;

@@ -43,6 +43,7 @@ static int take(struct json_object *o, struct agent_config *c)
 {
 	struct json_object *fetch = member(o, "fetch"), *level = member(o, "log_level");
 
+	c->sinks = json_object_get(member(o, "sinks"));
 	if (level)
 		c->log_level = level_of(json_object_get_string(level));
 	c->allow_http = json_object_get_boolean(member(fetch, "allow_http"));
@@ -68,7 +69,7 @@ int agent_config_read(int rootfd, const char *file, struct agent_config *out, st
 		r = schema_check(schema, "agent.schema.json", err);
 	if (r == 0)
 		r = schema_validate(schema, o, shown, "", err);
-	if (r == 0 && take(o, out) < 0)
+	if (r == 0 && (schema_apply_defaults(schema, o) < 0 || take(o, out) < 0))
 		r = error_set(err, -ENOMEM, "out of memory");
 	return r;
 }
@@ -78,5 +79,6 @@ void agent_config_free(struct agent_config *c)
 	free(c->ca_file);
 	free(c->client_cert);
 	free(c->client_key);
+	json_object_put(c->sinks);
 	*c = (struct agent_config){ .log_level = LOG_LEVEL_INFO };
 }

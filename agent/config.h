@@ -2,6 +2,7 @@
 /* SR_AGENT_CONFIG: what an administrator sets for the agent itself; agent/agent.schema.json says what may be in it. */
 #pragma once
 
+#include <json-c/json.h>
 #include <stdbool.h>
 
 #include "lib/error.h"
@@ -11,6 +12,7 @@ struct agent_config {
 	char *ca_file, *client_cert, *client_key; /* for https; NULL: the system's authorities, no client certificate */
 	bool allow_http;                          /* plain http to other hosts, too */
 	enum log_level log_level;
+	struct json_object *sinks;                /* as in the file, with its defaults; NULL: none */
 };
 
 /* Reads `file`, or when that is NULL SR_AGENT_CONFIG below `rootfd`, which may be missing: then all is as by default. What breaks the

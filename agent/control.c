@@ -287,6 +287,8 @@ static void request(struct client *c, size_t length)
 		recent_listeners(c->control->agent->recent, put_line, c);
 	} else if (what && !strcmp(what, "fingerprints")) {
 		recent_fingerprints(c->control->agent->recent, put_line, c);
+	} else if (what && !strcmp(what, "sinks")) {
+		sinks_status(&c->control->agent->sinks, put_line, c);
 	} else if (what && !strcmp(what, "flows")) {
 		c->flows = true;
 		c->closing = false;
@@ -297,7 +299,7 @@ static void request(struct client *c, size_t length)
 	} else if (what && !strcmp(what, "capture")) {
 		start_capture(c, o);
 	} else {
-		put_error(c, "request: none of \"flows\", \"listeners\", \"fingerprints\", \"status\", \"import_flows\", \"capture\"");
+		put_error(c, "request: none of \"flows\", \"listeners\", \"fingerprints\", \"sinks\", \"status\", \"import_flows\", \"capture\"");
 	}
 }
 

@@ -4,12 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <string.h>
 #include <sys/wait.h>
 
 #include "agent/addon.h"
 #include "agent/config.h"
+#include "agent/spawn.h"
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/minisign.h"
@@ -28,30 +28,6 @@ struct fetch {
 static void name_of(const struct addon *d, bool signature, char name[96])
 {
 	snprintf(name, 96, "%s.tar.gz%s", d->id, signature ? ".minisig" : "");
-}
-
-static int spawn(const char *const argv[], int errors, pid_t *pid)
-{
-	extern char **environ;
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
-	sigset_t none;
-	int r = posix_spawn_file_actions_init(&actions);
-
-	if (r != 0)
-		return -r;
-	r = posix_spawnattr_init(&attributes);
-	if (r == 0) {
-		sigemptyset(&none);
-		posix_spawnattr_setsigmask(&attributes, &none);
-		posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-		posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-		posix_spawn_file_actions_adddup2(&actions, errors, STDERR_FILENO);
-		r = posix_spawn(pid, argv[0], &actions, &attributes, (char *const *)(uintptr_t)argv, environ);
-		posix_spawnattr_destroy(&attributes);
-	}
-	posix_spawn_file_actions_destroy(&actions);
-	return -r;
 }
 
 static void add(const char **argv, size_t *n, const char *option, const char *value)
@@ -132,7 +108,7 @@ static int start(struct fetch *f)
 	argv[n++] = "--";
 	argv[n++] = !f->signature ? d->artifact_url : d->signature_url ? d->signature_url : beside;
 	argv[n] = NULL;
-	r = spawn(argv, writing, &f->pid);
+	r = spawn_child(argv, -1, -1, writing, &f->pid);
 	if (r < 0)
 		return r;
 	f->source = sd_event_source_unref(f->source);

@@ -98,18 +98,18 @@ static int hand_over(struct inbox *s, struct json_object *record)
 	json_object_object_add(o, "spoolFile", json_object_new_string(s->name));
 	json_object_object_add(o, "line", json_object_new_int64(s->file.line));
 	json_object_object_add(o, "record", json_object_get(record));
-	sink_record(&s->addon->agent->sink, "addon_record", o);
+	sinks_record(&s->addon->agent->sinks, "addon_record", o);
 	return 0;
 }
 
 /* Some lines more: 1 when there may be others, 0 at the end of the file, negative when no sink took them: they are still to come. */
 static int advance(struct inbox *s)
 {
-	struct sink *sink = &s->addon->agent->sink;
-	uint64_t dropped = sink->dropped;
+	struct sinks *sinks = &s->addon->agent->sinks;
 	unsigned n = 0;
 	int more = 1, r = 0;
 
+	sinks_mark(sinks);
 	while (n < TURN_LINES && r == 0) {
 		_cleanup_json_ struct json_object *record = NULL;
 
@@ -121,10 +121,10 @@ static int advance(struct inbox *s)
 		r = hand_over(s, record);
 		n += r == 0;
 	}
-	sink_flush(sink);
+	sinks_flush(sinks);
 	if (r < 0 || more < 0)
 		return -ENOMEM;
-	if (sink->dropped != dropped)
+	if (sinks_refused(sinks))
 		return -EAGAIN;
 	s->resumed = s->file.line > s->resumed ? s->file.line : s->resumed;
 	s->records += n;

@@ -170,6 +170,7 @@ static int on_reload(sd_event_source *s, const struct signalfd_siginfo *info, vo
 		a->config = config;
 		log_setup(PROGRAM, a->log_format, a->config.log_level);
 		log_info("settings read again");
+		sinks_configure(a);
 	}
 	scan_soon();
 	sd_notify(0, "READY=1");
@@ -200,6 +201,7 @@ static int run(struct agent *a)
 	a->control = control_new(a);
 	if (!a->flows || !a->recent || !a->control)
 		return 3;
+	sinks_configure(a);
 	on_scan(scan_timer, 0, a);
 	sd_notify(0, "READY=1");
 	log_info("serviceradar-agent " SR_VERSION " is ready");
@@ -214,7 +216,7 @@ static int run(struct agent *a)
 		addon_free(d);
 	}
 	json_object_put(a->last_good);
-	sink_close(&a->sink);
+	sinks_free(a);
 	flows_free(a->flows);
 	recent_free(a->recent);
 	sd_event_source_unref(scan_timer);
@@ -321,7 +323,6 @@ int main(int argc, char **argv)
 	}
 	log_setup(PROGRAM, a.log_format, a.config.log_level);
 	a.interval_us = interval_us();
-	a.sink_kind = options.sink;
-	sink_init(&a.sink, options.sink, a.rootfd, SR_EVENTS_FILE);
+	sinks_init(&a, options.sink);
 	return run(&a);
 }

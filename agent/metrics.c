@@ -63,6 +63,40 @@ static void states(FILE *f, const struct agent *a)
 				drift_has(d->verdict.drift, (enum drift_reason)r));
 }
 
+struct sink_row {
+	FILE *f;
+	const char *name, *key;
+};
+
+static void sink_line(struct json_object *sink, void *userdata)
+{
+	const struct sink_row *row = userdata;
+	struct json_object *name = json_object_object_get(sink, "name"), *v = json_object_object_get(sink, row->key);
+
+	fprintf(row->f, "%s{sink=\"%s\"} %" PRId64 "\n", row->name, json_object_get_string(name), json_object_get_int64(v));
+}
+
+static void sinks(FILE *f, const struct agent *a)
+{
+	static const struct {
+		const char *name, *type, *help, *key;
+	} rows[] = {
+		{ "serviceradar_agent_events_written_total", "counter", "Events that the sink has.", "delivered" },
+		{ "serviceradar_agent_events_dropped_total", "counter", "Events that neither the sink nor its queue could take.", "dropped" },
+		{ "serviceradar_agent_events_refused_total", "counter", "Events that the other end of the sink does not want.", "refused" },
+		{ "serviceradar_agent_sink_up", "gauge", "1 while the sink takes events.", "connected" },
+		{ "serviceradar_agent_sink_waiting_bytes", "gauge", "What waits in the sink's queue.", "waiting_bytes" },
+		{ "serviceradar_agent_sink_lost_bytes_total", "counter", "What could not be read back from the sink's queue.", "lost_bytes" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct sink_row row = { f, rows[i].name, rows[i].key };
+
+		head(f, rows[i].name, rows[i].type, rows[i].help);
+		sinks_status(&a->sinks, sink_line, &row);
+	}
+}
+
 /* ---- what netprobe says of itself, as of its last ping ---- */
 
 #define ACK(member)  offsetof(NpPingAck, member), false, false
@@ -166,10 +200,7 @@ static void write_text(FILE *f, const struct agent *a)
 {
 	head(f, "serviceradar_agent_info", "gauge", "The version that runs.");
 	fprintf(f, "serviceradar_agent_info{version=\"%s\"} 1\n", SR_VERSION);
-	head(f, "serviceradar_agent_events_written_total", "counter", "Events that the sink has taken.");
-	fprintf(f, "serviceradar_agent_events_written_total %" PRIu64 "\n", a->sink.written);
-	head(f, "serviceradar_agent_events_dropped_total", "counter", "Events that the sink could not take.");
-	fprintf(f, "serviceradar_agent_events_dropped_total %" PRIu64 "\n", a->sink.dropped);
+	sinks(f, a);
 	states(f, a);
 	head(f, "serviceradar_addon_connected", "gauge", "1 while the agent is connected to the add-on's socket.");
 	for_each(f, a, "serviceradar_addon_connected", "", connected);

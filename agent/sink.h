@@ -26,6 +26,7 @@ struct sink {
 	size_t used, capacity;
 	uint64_t lines;       /* in buf */
 	uint64_t written, dropped; /* events */
+	uint64_t mark;        /* sinks.c */
 	int last_error;       /* errno that was logged last; 0 when all is well */
 	uint64_t retry_us;    /* CLOCK_MONOTONIC: no attempt to open before this */
 };

@@ -118,7 +118,7 @@ struct json_object *addon_status(const struct addon *d)
 	json_object_object_add(part, "last_ping_ms", json_object_new_int64(d->ipc.last_ping_ms));
 	json_object_object_add(part, "events", json_object_new_int64((int64_t)d->ipc.events));
 	json_object_object_add(part, "dropped", json_object_new_int64((int64_t)d->ipc.dropped));
-	json_object_object_add(part, "sink_dropped", json_object_new_int64((int64_t)d->agent->sink.dropped));
+	json_object_object_add(part, "sink_dropped", json_object_new_int64((int64_t)sinks_dropped(&d->agent->sinks)));
 	json_object_object_add(part, "connects", json_object_new_int64((int64_t)d->ipc.reconnects));
 	json_object_object_add(o, "ipc", part);
 	part = json_object_new_object();

@@ -15,22 +15,17 @@ static int64_t number(struct json_object *config, const char *key)
 static int event_file_on(struct agent *a, struct json_object *config, struct error *err)
 {
 	(void)err;
-	sink_configure(&a->sink, SINK_FILE, (off_t)number(config, "max_bytes"), (unsigned)number(config, "files"));
+	sinks_assign_file(a, true, (off_t)number(config, "max_bytes"), (unsigned)number(config, "files"));
 	return 0;
 }
 
 static void event_file_off(struct agent *a)
 {
-	sink_configure(&a->sink, SINK_NONE, SINK_FILE_BYTES, SINK_FILES);
-}
-
-static void event_file_unassigned(struct agent *a)
-{
-	sink_configure(&a->sink, a->sink_kind, SINK_FILE_BYTES, SINK_FILES);
+	sinks_assign_file(a, false, SINK_FILE_BYTES, SINK_FILES);
 }
 
 static const struct toggle toggles[] = {
-	{ "event-file", event_file_on, event_file_off, event_file_unassigned },
+	{ "event-file", event_file_on, event_file_off, sinks_unassign_file },
 	{ "metrics", metrics_on, metrics_off, metrics_off },
 };
 

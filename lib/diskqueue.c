@@ -386,7 +386,7 @@ static int look(struct diskqueue_reader *r, struct diskqueue_record *out)
 		return e;
 	if (r->filled - r->start < sizeof(h) + h.length || crc_of(&h, r->buf + r->start + sizeof(h)) != h.crc)
 		return 0;
-	*out = (struct diskqueue_record){ h.type, h.length, r->buf + r->start + sizeof(h) };
+	*out = (struct diskqueue_record){ h.type, h.length, r->buf + r->start + sizeof(h), r->at };
 	r->start += sizeof(h) + h.length;
 	r->at.offset += sizeof(h) + h.length;
 	return 1;

@@ -53,6 +53,7 @@ struct diskqueue_record {
 	uint32_t type;
 	size_t size;
 	const uint8_t *bytes; /* until the next call for this reader */
+	struct diskqueue_position at; /* its own for as long as the queue's directory lives */
 };
 
 struct diskqueue_reader {

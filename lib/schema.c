@@ -322,7 +322,7 @@ static int check_keyword(struct context *c, const char *key, struct json_object 
 		return check_ref(c, v);
 	if (strcmp(key, "properties") == 0 || strcmp(key, "definitions") == 0)
 		return check_map(c, key, v);
-	if (strcmp(key, "items") == 0)
+	if (strcmp(key, "items") == 0 || strcmp(key, "propertyNames") == 0)
 		return check_below(c, key, v);
 	if (strcmp(key, "additionalProperties") == 0)
 		return json_object_is_type(v, json_type_boolean) ? 0 : check_below(c, key, v);
@@ -484,8 +484,16 @@ static int validate_required(struct context *c, struct json_object *schema, stru
 	return r;
 }
 
+static int validate_name(struct context *c, struct json_object *names, const char *key)
+{
+	_cleanup_json_ struct json_object *name = json_object_new_string(key);
+
+	return name ? validate(c, names, name) : -ENOMEM;
+}
+
 static int validate_object(struct context *c, struct json_object *schema, struct json_object *v)
 {
+	struct json_object *names = keyword(schema, "propertyNames");
 	struct json_object *properties = keyword(schema, "properties"), *additional = keyword(schema, "additionalProperties");
 	int r = validate_required(c, schema, v);
 
@@ -496,6 +504,9 @@ static int validate_object(struct context *c, struct json_object *schema, struct
 		struct json_object *sub = properties ? keyword(properties, key) : NULL;
 		size_t before = push(c, key);
 
+		r = names ? validate_name(c, names, key) : 0;
+		if (r < 0)
+			return r;
 		if (sub)
 			r = validate(c, sub, value);
 		else if (additional && json_object_is_type(additional, json_type_boolean) && !json_object_get_boolean(additional))
@@ -579,7 +590,7 @@ int schema_validate(struct json_object *schema, struct json_object *value, const
 
 static int apply(struct json_object *root, struct json_object *schema, struct json_object *v, int depth)
 {
-	struct json_object *properties, *items, *ref;
+	struct json_object *properties, *items, *ref, *additional;
 
 	if (depth > 2 * JSON_MAX_DEPTH || !json_object_is_type(schema, json_type_object))
 		return 0;
@@ -596,7 +607,17 @@ static int apply(struct json_object *root, struct json_object *schema, struct js
 			if (apply(root, items, json_object_array_get_idx(v, i), depth + 1) < 0)
 				return -ENOMEM;
 	properties = keyword(schema, "properties");
-	if (!properties || !json_object_is_type(v, json_type_object))
+	additional = keyword(schema, "additionalProperties");
+	if (!json_object_is_type(v, json_type_object))
+		return 0;
+	if (additional) {
+		json_object_object_foreach(v, key, value)
+		{
+			if (!(properties && keyword(properties, key)) && apply(root, additional, value, depth + 1) < 0)
+				return -ENOMEM;
+		}
+	}
+	if (!properties)
 		return 0;
 	json_object_object_foreach(properties, key, sub)
 	{

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A JSON Schema (2020-12) validator for the keywords an add-on's config schema may use (docs/addon.md):
- * type, properties, required, dependentRequired, additionalProperties, items, uniqueItems, enum, const, minimum, maximum, minLength,
- * maxLength, pattern, minItems, maxItems, default, $ref to "#/definitions/NAME", definitions; $schema, $id, $comment,
+ * type, properties, required, dependentRequired, additionalProperties, propertyNames, items, uniqueItems, enum, const, minimum,
+ * maximum, minLength, maxLength, pattern, minItems, maxItems, default, $ref to "#/definitions/NAME", definitions; $schema, $id, $comment,
  * title, description, examples and x-… are carried and ignored. */
 #pragma once
 

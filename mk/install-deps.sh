@@ -9,7 +9,7 @@ if command -v apt-get >/dev/null; then
 		libseccomp-dev libssl-dev libsystemd-dev libyaml-dev lintian llvm make mandoc minisign mmdebstrap netcat-openbsd
 		openssh-server ostree piuparts pkg-config procps protobuf-c-compiler python3 rpm rpmlint rsync shellcheck strace systemd
 		systemd-container util-linux valgrind xz-utils zlib1g-dev zstd
-		nfdump softflowd bind9-dnsutils dnsmasq-base ethtool mosquitto mosquitto-clients nginx-light openssh-client p0f tcpdump tshark udhcpc vsftpd wget libmicrohttpd-dev'
+		nfdump softflowd bind9-dnsutils dnsmasq-base ethtool mosquitto mosquitto-clients nginx-light openssh-client p0f tcpdump tshark udhcpc vsftpd wget libmicrohttpd-dev libnats-dev nats-server rsyslog rsyslog-openssl'
 	# The other architecture, the policies, the manuals.
 	want="$want kmod qemu-system-x86" # other kernels
 	want="$want prometheus" # promtool

@@ -25,6 +25,15 @@ $(IPC_CLIENT): $(BUILD)/tests/live/ipc_client.o $(PROTO_OBJ) $(BUILD)/lib/libsr.
 $(BUILD)/tests/live/ipc_client.o: | $(PROTO_H)
 DEPS += $(BUILD)/tests/live/ipc_client.d
 
+# Appends to a sink's queue, for tests/live.
+QUEUE_FEED := $(BUILD)/tests/queue-feed
+$(QUEUE_FEED): $(BUILD)/tests/live/queue_feed.o $(BUILD)/agent/stream.o $(PROTO_OBJ) $(BUILD)/lib/libsr.a
+	$(say) LD $@
+	$(Q)$(CC) $(SR_CFLAGS) $(CFLAGS) $(SR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(call libs,libcrypto zlib json-c libprotobuf-c)
+$(BUILD)/tests/live/queue_feed.o: | $(PROTO_H)
+DEPS += $(BUILD)/tests/live/queue_feed.d
+LINT_SRCS += tests/live/queue_feed.c
+
 # Our validator of JSON Schema, for tests/package/schema.bats.
 SCHEMA_VALIDATE := $(BUILD)/tests/schema-validate
 $(SCHEMA_VALIDATE): $(BUILD)/tests/schema/validate.o $(BUILD)/lib/libsr.a

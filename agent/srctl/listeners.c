@@ -7,39 +7,6 @@
 #include "lib/cleanup.h"
 #include "lib/json.h"
 
-/* Each line of the answer to one request; EXIT_*. */
-static int each(struct srctl *s, const char *request, const char *type, const char *header, void (*row)(struct json_object *o))
-{
-	_cleanup_close_ int fd = agent_request(s, request);
-	_cleanup_fclose_ FILE *in = fdopen_steal(&fd, "r");
-	_cleanup_free_ char *line = NULL;
-	size_t size = 0;
-	ssize_t n;
-
-	if (!in)
-		return EXIT_NO_AGENT;
-	if (!s->json)
-		puts(header);
-	while ((n = getline(&line, &size, in)) > 0) {
-		_cleanup_json_ struct json_object *o = NULL;
-		char text[512];
-
-		if (json_parse(line, (size_t)n, "agent.sock", &o, NULL) < 0)
-			continue;
-		if (strcmp(text_at(o, "type"), "error") == 0) {
-			fprintf(stderr, "srctl: %s\n", printable(text_at(o, "message"), text, sizeof(text)));
-			return EXIT_FAILED;
-		}
-		if (strcmp(text_at(o, "type"), type) != 0 || !wanted(s, o))
-			continue;
-		if (s->json)
-			fputs(line, stdout);
-		else
-			row(o);
-	}
-	return EXIT_DONE;
-}
-
 static void listener_row(struct json_object *o)
 {
 	char comm[17], user[33], local[64], where[256];
@@ -58,7 +25,7 @@ static void listener_row(struct json_object *o)
 int verb_listeners(struct srctl *s, const char *unused)
 {
 	(void)unused;
-	return each(s, "{\"request\":\"listeners\"}\n", "listener",
+	return agent_table(s, "{\"request\":\"listeners\"}\n", "listener",
 		    "PROCESS             PID USER         PROTOCOL LOCAL                      UNIT OR CONTAINER", listener_row);
 }
 
@@ -79,6 +46,6 @@ static void fingerprint_row(struct json_object *o)
 int verb_fingerprints(struct srctl *s, const char *unused)
 {
 	(void)unused;
-	return each(s, "{\"request\":\"fingerprints\"}\n", "fingerprint_event", "ADDRESS                                 SYSTEM                   EVIDENCE",
+	return agent_table(s, "{\"request\":\"fingerprints\"}\n", "fingerprint_event", "ADDRESS                                 SYSTEM                   EVIDENCE",
 		    fingerprint_row);
 }

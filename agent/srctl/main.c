@@ -31,6 +31,7 @@ static const struct verb {
 	{ NULL, "listeners", NOTHING, verb_listeners, "listeners [--process NAME] [--pid N] [--user NAME] [--port N] [--protocol tcp|udp|...]: which process waits where" },
 	{ NULL, "fingerprints", NOTHING, verb_fingerprints, "fingerprints: what peers run, by how they speak" },
 	{ NULL, "capture", NOTHING, verb_capture, "capture --interface IF [--filter EXPR] [--duration S] [--byte-cap N] [--snaplen N] [--direction in|out|both] [--comments] [--promiscuous]: packets as pcapng, to a file or a program" },
+	{ NULL, "sinks", NOTHING, verb_sinks, "sinks: where events go, and what waits or was dropped on the way" },
 	{ NULL, "import-flows", PATH, verb_import_flows, "import-flows FILE: find owners for flows of nfdump or IPFIX tools (JSON, CSV)" },
 	{ NULL, "doctor", NOTHING, verb_doctor, "doctor: what this host needs, and what is missing" },
 };

@@ -15,7 +15,7 @@ _srctl() {
 	capture*--direction) mapfile -t COMPREPLY < <(compgen -W "in out both" -- "$cur") ;;
 	capture*--interface) mapfile -t COMPREPLY < <(compgen -W "$(find /sys/class/net -mindepth 1 -printf '%f ' 2>/dev/null)" -- "$cur") ;;
 	capture*) mapfile -t COMPREPLY < <(compgen -W "--interface --filter --duration --byte-cap --snaplen --direction --comments --promiscuous --json" -- "$cur") ;;
-	*) mapfile -t COMPREPLY < <(compgen -W "addon bundle capture fingerprints flows listeners import-flows doctor version help --json --root --no-color --follow --config --no-wait --key --help --version" -- "$cur") ;;
+	*) mapfile -t COMPREPLY < <(compgen -W "addon bundle capture fingerprints flows listeners sinks import-flows doctor version help --json --root --no-color --follow --config --no-wait --key --help --version" -- "$cur") ;;
 	esac
 }
 complete -F _srctl srctl

@@ -36,6 +36,7 @@ int verb_flows(struct srctl *s, const char *id);
 int verb_capture(struct srctl *s, const char *id);
 int verb_listeners(struct srctl *s, const char *id);
 int verb_fingerprints(struct srctl *s, const char *id);
+int verb_sinks(struct srctl *s, const char *id);
 int verb_import_flows(struct srctl *s, const char *path);
 int verb_doctor(struct srctl *s, const char *id);
 
@@ -59,6 +60,9 @@ struct json_object *read_status(const struct srctl *s, const char *id);
 
 /* Sends one request line to the agent's socket. A descriptor, or a negative errno after a message. */
 int agent_request(const struct srctl *s, const char *line);
+
+/* The answer to one request line: its objects of `type` for which wanted() is true, as JSON or below a header as rows. EXIT_*. */
+int agent_table(struct srctl *s, const char *request, const char *type, const char *header, void (*row)(struct json_object *o));
 
 /* "\033[..m" when colour is on. */
 const char *color(const struct srctl *s, const char *code);

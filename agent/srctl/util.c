@@ -127,3 +127,35 @@ bool wanted(const struct srctl *s, struct json_object *o)
 	       (!f[FILTER_PORT] || is(o, "local_port", f[FILTER_PORT]) || is(o, "remote_port", f[FILTER_PORT])) &&
 	       (!f[FILTER_PROTOCOL] || is(o, "transport_protocol", f[FILTER_PROTOCOL]));
 }
+
+int agent_table(struct srctl *s, const char *request, const char *type, const char *header, void (*row)(struct json_object *o))
+{
+	_cleanup_close_ int fd = agent_request(s, request);
+	_cleanup_fclose_ FILE *in = fdopen_steal(&fd, "r");
+	_cleanup_free_ char *line = NULL;
+	size_t size = 0;
+	ssize_t n;
+
+	if (!in)
+		return EXIT_NO_AGENT;
+	if (!s->json)
+		puts(header);
+	while ((n = getline(&line, &size, in)) > 0) {
+		_cleanup_json_ struct json_object *o = NULL;
+		char text[512];
+
+		if (json_parse(line, (size_t)n, "agent.sock", &o, NULL) < 0)
+			continue;
+		if (strcmp(text_at(o, "type"), "error") == 0) {
+			fprintf(stderr, "srctl: %s\n", printable(text_at(o, "message"), text, sizeof(text)));
+			return EXIT_FAILED;
+		}
+		if (strcmp(text_at(o, "type"), type) != 0 || !wanted(s, o))
+			continue;
+		if (s->json)
+			fputs(line, stdout);
+		else
+			row(o);
+	}
+	return EXIT_DONE;
+}

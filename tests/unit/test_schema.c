@@ -29,6 +29,7 @@ static void each_keyword_accepts_and_refuses(void **state)
 		{ "{\"required\":[\"a\"]}", "{\"a\":1}", "{\"b\":1}", "/config", "a" },
 		{ "{\"dependentRequired\":{\"a\":[\"b\"]}}", "{\"b\":1}", "{\"a\":1}", "/config/b", "beside a" },
 		{ "{\"properties\":{\"a\":{}},\"additionalProperties\":false}", "{\"a\":1}", "{\"b\":1}", "/config/b", "additionalProperties" },
+		{ "{\"propertyNames\":{\"pattern\":\"^[a-z]+$\"}}", "{\"b\":1}", "{\"b\":1,\"B\":1}", "/config/B", "pattern" },
 		{ "{\"additionalProperties\":{\"type\":\"integer\"}}", "{\"b\":1}", "{\"b\":\"x\"}", "/config/b", "type" },
 		{ "{\"items\":{\"type\":\"string\"}}", "[\"a\"]", "[\"a\",2]", "/config/1", "type" },
 		{ "{\"uniqueItems\":true}", "[1,2]", "[1,2,1]", "/config", "uniqueItems" },
@@ -89,8 +90,10 @@ static void schemas_that_cannot_be_kept_to_are_refused(void **state)
 static void defaults_fill_what_is_missing_and_nothing_else(void **state)
 {
 	_cleanup_json_ struct json_object *schema = json("{\"properties\":{\"a\":{\"default\":1},\"b\":{\"default\":2},"
-							 "\"c\":{\"properties\":{\"d\":{\"default\":[3]}}}}}");
-	_cleanup_json_ struct json_object *value = json("{\"a\":9,\"c\":{}}"), *want = json("{\"a\":9,\"c\":{\"d\":[3]},\"b\":2}");
+							 "\"c\":{\"properties\":{\"d\":{\"default\":[3]}}}},"
+							 "\"additionalProperties\":{\"properties\":{\"e\":{\"default\":4}}}}");
+	_cleanup_json_ struct json_object *value = json("{\"a\":9,\"c\":{},\"x\":{}}"),
+				     *want = json("{\"a\":9,\"c\":{\"d\":[3]},\"x\":{\"e\":4},\"b\":2}");
 
 	(void)state;
 	assert_int_equal(schema_apply_defaults(schema, value), 0);

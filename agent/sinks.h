@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* All sinks at once: the file and the journal, which this process writes, and those on other hosts. What one of them cannot take is
+ * counted there and changes nothing for another. */
+#pragma once
+
+#include "agent/forwarder.h"
+#include "agent/sink.h"
+
+struct sinks {
+	struct sink file, journal;
+	bool file_assigned;           /* the file is as its own assignment says */
+	enum sink_kind standard;      /* as the command line wants it, where neither settings nor an assignment say */
+	struct forwarder *forwarders; /* list */
+	uint8_t *packed;              /* room for one message */
+	size_t packed_size;
+};
+
+void sinks_init(struct agent *a, enum sink_kind standard);
+
+/* Takes up the agent's settings: at the start, and after every change. */
+void sinks_configure(struct agent *a);
+
+/* The event file by its own assignment; `on` false without one means none. limit and files as in sink.h. */
+void sinks_assign_file(struct agent *a, bool on, off_t limit, unsigned files);
+
+/* The event file as settings and command line want it. */
+void sinks_unassign_file(struct agent *a);
+
+/* Take one event each; it may stay in memory until sinks_flush. */
+void sinks_event(struct sinks *s, const NpFlowEvent *e);
+void sinks_message(struct sinks *s, const char *type, const ProtobufCMessage *m);
+void sinks_record(struct sinks *s, const char *type, struct json_object *object);
+
+void sinks_flush(struct sinks *s);
+
+/* Between sinks_mark and sinks_refused: whether there are sinks and each of them has lost something. */
+void sinks_mark(struct sinks *s);
+bool sinks_refused(const struct sinks *s);
+
+/* Of all of them, events. */
+uint64_t sinks_dropped(const struct sinks *s);
+
+/* Calls fn with one {"type": "sink", …} for each, which stays with the caller. */
+void sinks_status(const struct sinks *s, void (*fn)(struct json_object *sink, void *userdata), void *userdata);
+
+void sinks_free(struct agent *a);

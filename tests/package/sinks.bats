@@ -1,0 +1,164 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Sinks on a booted system (FAMILY): several at once with the real agent and netprobe; one that is down holds up no other; what waits outlives
+# the agent. Collectors are programs of this machine in the container's network.
+
+load common
+NAME=sr-sinks-$FAMILY
+
+setup_file() {
+	prepare_repo
+	"$CT" up "$NAME" "$("$TOP/tests/lib/rootfs" "$FAMILY")" --bind-ro="$REPO:/srv/repo"
+	ROOT=$("$CT" root "$NAME")
+	export ROOT
+	use_repo in_ct
+	pkg install serviceradar-netprobe
+	start_agent
+	in_ct srctl addon enable netprobe
+	until_ok 20 status_is state active
+	# connect FIRST LAST: one connection to each port, from which it is told.
+	cat >"$ROOT/root/connect.py" <<-'P'
+		import socket, sys
+		for port in range(int(sys.argv[1]), int(sys.argv[2]) + 1):
+		    try:
+		        socket.create_connection(("127.0.0.1", port), 1).close()
+		    except OSError:
+		        pass
+	P
+}
+
+teardown_file() { "$CT" down "$NAME"; }
+
+teardown() {
+	[ -n "${BATS_TEST_COMPLETED:-}" ] || { in_ct srctl sinks; in_ct journalctl --no-pager -q -o short-precise -u 'serviceradar-*' -n 40; cat "$BATS_TEST_TMPDIR"/*.log; } || :
+	stop_collector
+}
+
+# start_collector PORT: its records go to $BATS_TEST_TMPDIR/records.
+start_collector() {
+	nsenter -t "$("$CT" pid "$NAME")" -n python3 "$TOP/tests/live/ipfix_collector.py" tcp "$1" "$BATS_TEST_TMPDIR/records" 2>>"$BATS_TEST_TMPDIR/collector.log" 3>&- &
+	COLLECTOR=$!
+	until_ok 10 sh_ct "ss -Hlnt 'sport = :$1' | grep -q ."
+}
+
+stop_collector() {
+	[ -z "${COLLECTOR:-}" ] || { kill -KILL "$COLLECTOR" 2>/dev/null || :; wait "$COLLECTOR" 2>/dev/null || :; }
+	COLLECTOR=
+}
+
+# configure JSON: the agent's sinks, taken up without a restart.
+configure() {
+	echo "{\"sinks\": $1}" >"$ROOT/etc/serviceradar/agent.json"
+	in_ct serviceradar-agent --check-config
+	in_ct systemctl reload serviceradar-agent
+}
+
+# sink NAME KEY: of srctl sinks.
+sink() {
+	in_ct srctl sinks --json | python3 -c 'import json, sys
+for o in map(json.loads, sys.stdin):
+    if o["name"] == sys.argv[1]: print(o[sys.argv[2]])' "$1" "$2"
+}
+# shellcheck disable=SC2329 # called by until_ok
+sink_is() { [ "$(sink "$1" "$2")" = "$3" ]; }
+
+# events FILE FIRST LAST: prints how many of the ports FIRST to LAST the connect events in it are to.
+in_records() { python3 -c 'import json, sys
+print(len({r["11"] for r in map(json.loads, open(sys.argv[1])) if r.get("32473/7") == 1 and int(sys.argv[2]) <= r["11"] <= int(sys.argv[3])}))' "$BATS_TEST_TMPDIR/records" "$1" "$2"; }
+in_file() { sh_ct 'cat /var/log/serviceradar/events.ndjson*' | python3 -c 'import json, sys
+print(len({o["remotePort"] for o in map(json.loads, sys.stdin) if o.get("eventKind") == 1 and int(sys.argv[1]) <= o["remotePort"] <= int(sys.argv[2])}))' "$1" "$2"; }
+in_journal() { sh_ct "journalctl -q -o cat -t serviceradar-agent SR_EVENT_KIND=1 --output-fields=SR_REMOTE_PORT -o json" | python3 -c 'import json, sys
+print(len({o["SR_REMOTE_PORT"] for o in map(json.loads, sys.stdin) if int(sys.argv[1]) <= int(o.get("SR_REMOTE_PORT", 0)) <= int(sys.argv[2])}))' "$1" "$2"; }
+# shellcheck disable=SC2329 # called by until_ok
+is() { [ "$("${@:2}")" = "$1" ]; }
+
+TO_COLLECTOR='"host": "127.0.0.1", "port": 4739, "transport": "tcp", "observation_domain": 7'
+
+@test "file, journal and a collector at once; taken up by a reload, and gone with another" {
+	start_collector 4739
+	configure "{\"file\": true, \"journal\": true, \"ipfix\": {\"noc\": {$TO_COLLECTOR}}}"
+	until_ok 10 sink_is ipfix/noc connected True
+	in_ct python3 /root/connect.py 20001 20020
+	until_ok 20 is 20 in_records 20001 20020
+	until_ok 20 is 20 in_file 20001 20020
+	until_ok 20 is 20 in_journal 20001 20020
+	run python3 -c 'import json, sys
+print({r["32473/2"] for r in map(json.loads, open(sys.argv[1])) if 20001 <= r["11"] <= 20020})' "$BATS_TEST_TMPDIR/records"
+	[ "$output" = "{'python3'}" ]
+	run in_ct srctl sinks
+	grep -qE '^file +up ' <<<"$output"
+	grep -qE '^journal +up ' <<<"$output"
+	grep -qE '^ipfix/noc +up +[0-9]+ ' <<<"$output"
+	configure '{"file": true, "journal": false}'
+	until_ok 10 sh_ct '! pgrep -x agent-forward'
+	[ "$(in_ct srctl sinks --json | wc -l)" = 1 ]
+	until_ok 10 status_is state active
+}
+
+@test "a sink that is down holds up no other; what waits for it survives a killed agent and comes in order" {
+	configure "{\"file\": true, \"ipfix\": {\"noc\": {$TO_COLLECTOR}, \"other\": {\"host\": \"127.0.0.1\", \"port\": 4740, \"transport\": \"tcp\"}}}"
+	in_ct python3 /root/connect.py 21001 21020
+	until_ok 20 is 20 in_file 21001 21020
+	until_ok 10 sink_is ipfix/noc connected False
+	[[ $(sink ipfix/noc error) == *"127.0.0.1 port 4739: Connection refused"* ]]
+	in_ct systemctl kill -s KILL serviceradar-agent
+	until_ok 20 sh_ct 'srctl sinks >/dev/null'
+	until_ok 10 status_is state active
+	until_ok 20 in_ct python3 -c 'import json, sys; sys.exit(not json.load(open("/run/serviceradar/addons/netprobe.json"))["ipc"]["connected"])'
+	in_ct python3 /root/connect.py 21021 21040
+	until_ok 20 is 20 in_file 21021 21040
+	start_collector 4739
+	until_ok 40 is 40 in_records 21001 21040
+	run python3 -c 'import json, sys
+ports = [r["11"] for r in map(json.loads, open(sys.argv[1])) if r.get("32473/7") == 1 and 21001 <= r["11"] <= 21040]
+print(list(dict.fromkeys(ports)) == sorted(set(ports)))' "$BATS_TEST_TMPDIR/records"
+	[ "$output" = True ]
+	until_ok 10 sink_is ipfix/noc waiting_bytes 0
+	[ "$(sink ipfix/other waiting_bytes)" -gt 0 ]
+	[ "$(sink ipfix/other dropped)" = 0 ]
+}
+
+@test "a killed agent-forward is started again; a queue that is full counts what it drops, and the metrics tell" {
+	local pid
+	start_collector 4739
+	configure "{\"file\": true, \"ipfix\": {\"noc\": {$TO_COLLECTOR}, \"other\": {\"host\": \"127.0.0.1\", \"port\": 4740, \"transport\": \"tcp\", \"queue_max_bytes\": 1048576}}}"
+	until_ok 20 sink_is ipfix/noc connected True
+	pid=$(in_ct pgrep -f 'agent-forward.*ipfix-noc')
+	in_ct kill -KILL "$pid"
+	in_ct python3 /root/connect.py 22001 22020
+	until_ok 20 is 20 in_records 22001 22020
+	[ "$(in_ct pgrep -f 'agent-forward.*ipfix-noc')" != "$pid" ]
+	in_ct python3 /root/connect.py 30000 39000
+	until_ok 20 sh_ct 'srctl sinks --json | grep ipfix/other | grep -vq "\"dropped\":0,"'
+	[ "$(sink ipfix/noc dropped)" = 0 ]
+	[ "$(sink file dropped)" = 0 ]
+	[ "$(in_ct du -sb /var/lib/serviceradar/agent/sinks/ipfix-other | cut -f1)" -le $((1048576 + 8192)) ]
+	until_ok 10 sink_is ipfix/noc connected True
+	in_ct srctl addon enable metrics
+	until_ok 10 sh_ct 'curl -sf http://127.0.0.1:9417/metrics >/root/metrics'
+	sh_ct 'grep -q "^serviceradar_agent_sink_up{sink=\"ipfix/noc\"} 1$" /root/metrics'
+	sh_ct 'grep -q "^serviceradar_agent_sink_up{sink=\"ipfix/other\"} 0$" /root/metrics'
+	sh_ct 'grep "^serviceradar_agent_events_dropped_total{sink=\"ipfix/other\"}" /root/metrics | grep -vq " 0$"'
+}
+
+@test "settings that are wrong change nothing; a kind whose library is missing says so, and is alone in that" {
+	start_collector 4739
+	configure "{\"file\": true, \"ipfix\": {\"noc\": {$TO_COLLECTOR}}}"
+	until_ok 20 sink_is ipfix/noc connected True
+	echo '{"sinks": {"ipfix": {"noc": {"host": "127.0.0.1", "prot": 1}}}}' >"$ROOT/etc/serviceradar/agent.json"
+	run in_ct serviceradar-agent --check-config
+	[ "$status" -eq 1 ]
+	[[ $output == *'agent.json: /sinks/ipfix/noc/prot'* ]]
+	in_ct systemctl reload serviceradar-agent
+	in_ct python3 /root/connect.py 23001 23005
+	until_ok 20 is 5 in_records 23001 23005
+	configure "{\"file\": true, \"ipfix\": {\"noc\": {$TO_COLLECTOR}}, \"nats\": {\"bus\": {\"url\": \"nats://127.0.0.1\"}}}"
+	if [ "$FAMILY" = deb ]; then
+		until_ok 10 sh_ct 'srctl sinks --json | grep nats/bus | grep -q "a library is missing"'
+		sh_ct 'journalctl -q -u serviceradar-agent | grep -q libnats.so'
+	else
+		until_ok 10 sh_ct 'srctl sinks --json | grep nats/bus | grep -q "this package was built without it"'
+	fi
+	in_ct python3 /root/connect.py 23006 23010
+	until_ok 20 is 5 in_records 23006 23010
+}
