@@ -232,7 +232,7 @@ static bool add_address(struct out *o, const char *text, int family)
 /* A text of at most TEXT_MAX bytes, cut between characters. */
 static bool add_text(struct out *o, const char *text)
 {
-	size_t n = strlen(text);
+	size_t n = strnlen(text, TEXT_MAX + 1);
 	uint8_t *p;
 
 	if (n > TEXT_MAX)
