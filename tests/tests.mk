@@ -125,7 +125,7 @@ check: deps
 	$(Q)$(MAKE) --no-print-directory lint-shell lint-man lint-docs lint-openspec lint-c
 	$(Q)$(MAKE) --no-print-directory deb
 	$(Q)$(MAKE) --no-print-directory rpm
-	$(Q)$(MAKE) --no-print-directory WERROR=1 $(BUILD)/tests/ipc-client $(BUILD)/tests/tap-client $(BUILD)/tests/syscalls $(BUILD)/tests/schema-validate sample-timer bundle
+	$(Q)$(MAKE) --no-print-directory WERROR=1 $(BUILD)/tests/ipc-client $(BUILD)/tests/tap-client $(BUILD)/tests/syscalls $(BUILD)/tests/schema-validate $(BUILD)/tests/queue-feed sample-timer bundle
 	$(Q)$(MAKE) --no-print-directory WERROR=1 ARCH=arm64 all bundle unit-tests deb
 	$(Q)tests/lib/check.sh $(BUILD)
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* load KIND ...: load on the loopback interface for the attribution benchmarks. Prints one line of figures.
- *   tcp SECONDS PAIRS    PAIRS clients and servers, each connection carries a byte each way: "RATE CPU_US" per connection, of all
+ *   tcp SECONDS PAIRS [RATE]  PAIRS clients and servers, each connection carries a byte each way: "RATE CPU_US" per connection, of all
  *                        processes here, user and system, interrupts included as far as they run in their context
- *   udp SECONDS          one sender, one receiver, 64 bytes, as fast as it goes; connected: "RATE CPU_NS" per datagram
- *   udp-unconnected SECONDS  the same with sendto()
+ *   udp SECONDS [RATE]   one sender, one receiver, 64 bytes; connected: "RATE CPU_NS" per datagram
+ *   udp-unconnected SECONDS [RATE]  the same with sendto()
+ * Without RATE, a second, as fast as it goes.
  *   brief NUMBER FAMILY  NUMBER processes one after the other (8 at once), each of which connects (4 or 6), sends a byte and ends:
  *                        "MADE SERVED". The server is one process that takes them all
  *   open NUMBER          opens so many sockets (listening, connected, UDP in equal parts), says "ready", waits for a line */
@@ -84,6 +85,16 @@ static void serve(int listener)
 	}
 }
 
+/* Holds up whoever is ahead of `rate` a second with `n` since `start`. 0: nobody is. */
+static void keep_pace(double start, uint64_t n, double rate)
+{
+	double ahead = rate > 0 ? start + (double)n / rate - now() : 0;
+	struct timespec t = { 0, (long)(ahead * 1e9) };
+
+	if (ahead > 0.0001 && ahead < 1)
+		nanosleep(&t, NULL);
+}
+
 static double cpu_of(int who)
 {
 	struct rusage r;
@@ -92,7 +103,7 @@ static double cpu_of(int who)
 	return (double)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) + (double)(r.ru_utime.tv_usec + r.ru_stime.tv_usec) / 1e6;
 }
 
-static int tcp(double seconds, int pairs)
+static int tcp(double seconds, int pairs, double rate)
 {
 	double start, cpu = cpu_of(RUSAGE_CHILDREN), took;
 	pid_t servers[16], clients[16];
@@ -119,6 +130,7 @@ static int tcp(double seconds, int pairs)
 					die("exchange");
 				reset(fd);
 				shared[i] = ++n;
+				keep_pace(start, n, rate / pairs);
 			}
 			_exit(0);
 		}
@@ -135,7 +147,7 @@ static int tcp(double seconds, int pairs)
 	return 0;
 }
 
-static int udp(double seconds, int connected)
+static int udp(double seconds, int connected, double rate)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(20100), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int receiver = make(AF_INET, SOCK_DGRAM, 20100, 1), size = 8 << 20;
@@ -164,6 +176,8 @@ static int udp(double seconds, int connected)
 
 			if (r > 0)
 				shared[0] = ++n;
+			if (n % 64 == 0)
+				keep_pace(start, n, rate);
 		}
 		_exit(0);
 	}
@@ -267,10 +281,10 @@ int main(int argc, char **argv)
 	shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED)
 		die("mmap");
-	if (argc == 4 && strcmp(argv[1], "tcp") == 0 && atoi(argv[3]) <= 16)
-		return tcp(atof(argv[2]), atoi(argv[3]));
-	if (argc == 3 && strncmp(argv[1], "udp", 3) == 0)
-		return udp(atof(argv[2]), !argv[1][3]);
+	if ((argc == 4 || argc == 5) && strcmp(argv[1], "tcp") == 0 && atoi(argv[3]) <= 16)
+		return tcp(atof(argv[2]), atoi(argv[3]), argc == 5 ? atof(argv[4]) : 0);
+	if ((argc == 3 || argc == 4) && strncmp(argv[1], "udp", 3) == 0)
+		return udp(atof(argv[2]), !argv[1][3], argc == 4 ? atof(argv[3]) : 0);
 	if (argc == 4 && strcmp(argv[1], "brief") == 0)
 		return brief(atol(argv[2]), atoi(argv[3]) == 6 ? AF_INET6 : AF_INET);
 	if (argc == 3 && strcmp(argv[1], "open") == 0)

@@ -34,6 +34,7 @@ at_once deb:tests/package/bundle.bats rpm:tests/package/bundle.bats
 at_once deb:tests/package/timer.bats rpm:tests/package/timer.bats deb:tests/package/soak.bats
 at_once deb:tests/package/drift.bats rpm:tests/package/drift.bats
 at_once deb:tests/package/capture.bats rpm:tests/package/capture.bats
+at_once deb:tests/package/sinks.bats rpm:tests/package/sinks.bats
 at_once deb:tests/package/offline.bats rpm:tests/package/offline.bats
 tests/package/matrix "$build" sample || failed=1
 ln -sfn matrix/legacy "$build/check/legacy"

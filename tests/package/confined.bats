@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# What agent, agent-fetch, updater and netprobe open, change and run on a booted system, held against the policies of AppArmor and
+# What agent, agent-fetch, agent-forward, updater and netprobe open, change and run on a booted system, held against the policies of AppArmor and
 # SELinux: no kernel here enforces them, so each call is taken from strace and looked up in what the policy was compiled to.
 
 load common
@@ -28,6 +28,11 @@ teardown_file() {
 @test "the services are traced from installation to removal, a bundle and a restart between" {
 	pkg install serviceradar-agent serviceradar-netprobe
 	in_ct srctl addon enable netprobe
+	in_ct sh -c 'openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -keyout /dev/null -out /etc/serviceradar/ca.pem 2>/dev/null
+		echo "{\"sinks\": {\"ipfix\": {\"a\": {\"host\": \"127.0.0.1\"}}, \"syslog\": {\"b\": {\"host\": \"localhost\", \"port\": 1, \"ca_file\": \"/etc/serviceradar/ca.pem\"}},
+			\"otlp\": {\"c\": {\"url\": \"https://localhost:1/v1/logs\", \"ca_file\": \"/etc/serviceradar/ca.pem\"}}}}" >/etc/serviceradar/agent.json'
+	in_ct systemctl reload serviceradar-agent
+	until_ok 10 sh_ct 'srctl sinks --json | grep otlp | grep -q "localhost:1"'
 	in_ct sh -c 'curl -s -o /dev/null http://127.0.0.1:1/ || :; srctl flows >/dev/null'
 
 	local version=9.0.0 file root

@@ -144,7 +144,7 @@ permissions() { allowed -s "$1" -t "$1" -c "$2" | sed -n "s/^allow $1 $1:$2 //p"
 	for deb in "$TOP"/build/deb/serviceradar-{agent,netprobe}_*.deb; do
 		dpkg-deb -c "$deb" | sed -n 's/^-rwxr-xr-x .* \.\(\/.*\)/\1/p'
 	done | grep -v /srctl >"$BATS_FILE_TMPDIR/programs"
-	[ "$(wc -l <"$BATS_FILE_TMPDIR/programs")" -eq 4 ]
+	[ "$(wc -l <"$BATS_FILE_TMPDIR/programs")" -eq 6 ]
 	while read -r program; do
 		cat "$TOP"/apparmor/* | sed 's,@{netprobe},/usr/lib/serviceradar/addons/netprobe,' | grep -E "^ *(profile .* $program |$program mr,)"
 	done <"$BATS_FILE_TMPDIR/programs"
