@@ -2,12 +2,22 @@
 """ipfix_digest.py PORT FILE: takes IPFIX by TCP, one connection at a time; FILE has, for each template, how many bytes of records came and
 the SHA-256 of all of them in their order. How they were put into messages makes no difference to it."""
 import hashlib
+import signal
 import socket
 import struct
 import sys
-import time
 
-digests, sizes, written = {}, {}, 0.0
+digests, sizes = {}, {}
+
+
+def write(*_):
+    with open(sys.argv[2], "w", encoding="ascii") as out:
+        for n in sorted(digests):
+            out.write(f"{n} {sizes[n]} {digests[n].hexdigest()}\n")
+
+
+signal.signal(signal.SIGALRM, write)
+signal.setitimer(signal.ITIMER_REAL, 0.5, 0.5)
 s = socket.create_server(("127.0.0.1", int(sys.argv[1])))
 while True:
     c, _ = s.accept()
@@ -20,8 +30,3 @@ while True:
                 digests.setdefault(number, hashlib.sha256()).update(body[at + 4:at + size])
                 sizes[number] = sizes.get(number, 0) + size - 4
             at += size
-        if time.monotonic() > written + 0.5:
-            written = time.monotonic()
-            with open(sys.argv[2], "w", encoding="ascii") as out:
-                for n in sorted(digests):
-                    out.write(f"{n} {sizes[n]} {digests[n].hexdigest()}\n")
