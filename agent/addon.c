@@ -103,11 +103,35 @@ static void on_ipc_change(void *userdata)
 	addon_settle(userdata);
 }
 
+/* To those who listen at the agent's socket. */
+static void tell(struct addon *d, const char *type, const ProtobufCMessage *m)
+{
+	_cleanup_json_ struct json_object *o = NULL;
+	char line[4096];
+	const char *text = line;
+	size_t length;
+	int n;
+
+	if (!control_listens(d->agent->control))
+		return;
+	n = protojson_print(m, type, line, sizeof(line));
+	length = n < 0 ? 0 : (size_t)n;
+	if (n < 0) {
+		o = protojson_from_message(m);
+		if (!o || json_object_object_add(o, "type", json_object_new_string(type)) < 0)
+			return;
+		text = json_object_to_json_string_length(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &length);
+	}
+	if (text)
+		control_event(d->agent->control, text, length);
+}
+
 static void on_ipc_event(void *userdata, const NpFlowEvent *e)
 {
 	struct addon *d = userdata;
 
 	sinks_event(&d->agent->sinks, e);
+	tell(d, "flow_attribution_event", &e->base);
 	flows_add(d->agent->flows, e);
 }
 
@@ -116,6 +140,7 @@ static void on_ipc_message(void *userdata, const char *type, const ProtobufCMess
 	struct addon *d = userdata;
 
 	sinks_message(&d->agent->sinks, type, m);
+	tell(d, type, m);
 	recent_message(d->agent->recent, type, m);
 }
 

@@ -33,6 +33,9 @@ struct agent {
 
 /* control.c: the agent's socket (docs/agent-socket.md). NULL when it cannot be opened; the reason is logged. */
 struct control *control_new(struct agent *a);
+/* Whether somebody listens to all events; then each goes to control_event, as a line of JSON without its end. */
+bool control_listens(const struct control *c);
+void control_event(struct control *c, const char *line, size_t length);
 /* New flow events are in the ring. */
 void control_flows(struct control *c);
 void control_free(struct control *c);

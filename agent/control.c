@@ -18,12 +18,14 @@
 #define REQUEST_MAX 4096u
 #define OUT_BYTES   16384u /* filled only while there is room for a whole line */
 #define LINE_ROOM   2048u
+#define EVENT_BYTES 262144u /* of events that a client has not taken; those beyond are missed, and it is told how many */
 
 struct client {
 	struct control *control;
 	sd_event_source *io;
 	int fd;
 	bool flows, follow, closing;
+	bool events;             /* gets every event as it comes */
 	struct import *import;   /* its further lines are external flows */
 	struct capture *capture; /* its further line says stop */
 	uint64_t streamed;       /* bytes of it, sent or in `out` */
@@ -96,24 +98,32 @@ static void put_error(struct client *c, const char *message)
 	put(c, o);
 }
 
+static void put_gap(struct client *c)
+{
+	_cleanup_json_ struct json_object *gap = NULL;
+
+	if (!c->missed)
+		return;
+	gap = json_object_new_object();
+	json_object_object_add(gap, "type", json_object_new_string("dropped"));
+	json_object_object_add(gap, "count", json_object_new_int64((int64_t)c->missed));
+	put(c, gap);
+	c->missed = 0;
+}
+
 static void fill(struct client *c)
 {
 	const struct flow *w;
 
+	if (c->events)
+		put_gap(c);
 	while (c->flows && c->out_used + LINE_ROOM < OUT_BYTES) {
 		_cleanup_json_ struct json_object *o = NULL;
 		uint64_t missed = 0;
 
 		w = flows_next(c->control->agent->flows, &c->number, &missed);
 		c->missed += missed;
-		if (c->missed) {
-			_cleanup_json_ struct json_object *gap = json_object_new_object();
-
-			json_object_object_add(gap, "type", json_object_new_string("dropped"));
-			json_object_object_add(gap, "count", json_object_new_int64((int64_t)c->missed));
-			put(c, gap);
-			c->missed = 0;
-		}
+		put_gap(c);
 		if (!w)
 			break;
 		if (w->superseded && !c->follow)
@@ -294,12 +304,15 @@ static void request(struct client *c, size_t length)
 		c->closing = false;
 		c->follow = json_flag(o, "follow");
 		c->number = flows_oldest(c->control->agent->flows);
+	} else if (what && !strcmp(what, "events")) {
+		c->events = true;
+		c->closing = false;
 	} else if (what && !strcmp(what, "import_flows")) {
 		start_import(c);
 	} else if (what && !strcmp(what, "capture")) {
 		start_capture(c, o);
 	} else {
-		put_error(c, "request: none of \"flows\", \"listeners\", \"fingerprints\", \"sinks\", \"status\", \"import_flows\", \"capture\"");
+		put_error(c, "request: none of \"flows\", \"events\", \"listeners\", \"fingerprints\", \"sinks\", \"status\", \"import_flows\", \"capture\"");
 	}
 }
 
@@ -308,7 +321,7 @@ static void take_lines(struct client *c)
 {
 	char *end;
 
-	while ((end = memchr(c->in, '\n', c->in_used)) && !c->flows && !c->closing) {
+	while ((end = memchr(c->in, '\n', c->in_used)) && !c->flows && !c->events && !c->closing) {
 		size_t length = (size_t)(end - c->in);
 
 		if (c->import)
@@ -320,7 +333,7 @@ static void take_lines(struct client *c)
 		c->in_used -= length + 1;
 		memmove(c->in, end + 1, c->in_used);
 	}
-	if (c->flows || c->closing) {
+	if (c->flows || c->events || c->closing) {
 		c->in_used = 0; /* nothing more is asked on this connection */
 	} else if (c->in_used == sizeof(c->in)) {
 		put_error(c, "request: longer than 4096 bytes");
@@ -391,6 +404,31 @@ static int on_accept(sd_event_source *s, int fd, uint32_t events, void *userdata
 	}
 	t->clients[i] = c;
 	return 0;
+}
+
+bool control_listens(const struct control *t)
+{
+	for (int i = 0; t && i < CLIENTS; i++)
+		if (t->clients[i] && t->clients[i]->events)
+			return true;
+	return false;
+}
+
+void control_event(struct control *t, const char *line, size_t length)
+{
+	for (int i = 0; i < CLIENTS; i++) {
+		struct client *c = t->clients[i];
+
+		if (!c || !c->events)
+			continue;
+		if (c->missed || c->out_used - c->out_done + length >= EVENT_BYTES) {
+			c->missed++;
+			continue;
+		}
+		if (put_bytes(c, line, length) < 0 || put_bytes(c, "\n", 1) < 0)
+			c->closing = true; /* half a line is none */
+		send_soon(c);
+	}
 }
 
 void control_flows(struct control *t)

@@ -89,6 +89,7 @@ void flows_add(struct flows *f, const NpFlowEvent *e)
 	set_address(w, e->local_ip, e->remote_ip);
 	snprintf(w->protocol, sizeof(w->protocol), "%s", e->transport_protocol);
 	snprintf(w->comm, sizeof(w->comm), "%s", e->comm);
+	snprintf(w->container, sizeof(w->container), "%s", e->container_id);
 	if (!w->cookie)
 		return;
 
@@ -182,6 +183,8 @@ struct json_object *flow_to_json(const struct flow *w)
 	json_object_object_add(o, "remote_ip", json_object_new_string(remote));
 	json_object_object_add(o, "remote_port", json_object_new_int(w->remote_port));
 	json_object_object_add(o, "state", json_object_new_string(state_text(w)));
+	if (*w->container)
+		json_object_object_add(o, "container_id", json_object_new_string(w->container));
 	add_nano(o, "opened_at_unix_nano", w->opened_ns);
 	add_nano(o, "updated_at_unix_nano", w->updated_ns);
 	return o;

@@ -26,6 +26,7 @@ struct flow {
 	uint8_t direction, kind, state;
 	bool superseded;             /* a later event of the same socket is in the ring */
 	char protocol[8], comm[16];
+	char container[65];          /* "": none */
 };
 
 struct flows;

@@ -90,6 +90,7 @@ static int take_next(struct inbox *s)
 
 static int hand_over(struct inbox *s, struct json_object *record)
 {
+	size_t length;
 	_cleanup_json_ struct json_object *o = json_object_new_object();
 
 	if (!o)
@@ -99,6 +100,12 @@ static int hand_over(struct inbox *s, struct json_object *record)
 	json_object_object_add(o, "line", json_object_new_int64(s->file.line));
 	json_object_object_add(o, "record", json_object_get(record));
 	sinks_record(&s->addon->agent->sinks, "addon_record", o);
+	if (control_listens(s->addon->agent->control)) {
+		const char *text = json_object_to_json_string_length(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &length);
+
+		if (text)
+			control_event(s->addon->agent->control, text, length);
+	}
 	return 0;
 }
 

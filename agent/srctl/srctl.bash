@@ -10,12 +10,14 @@ _srctl() {
 	bundle) mapfile -t COMPREPLY < <(compgen -W "verify show" -- "$cur") ;;
 	"bundle verify" | "bundle show") mapfile -t COMPREPLY < <(compgen -f -X '!*.tar.gz' -- "$cur") ;;
 	import-flows) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
-	listeners*) mapfile -t COMPREPLY < <(compgen -W "--process --pid --user --port --protocol --json" -- "$cur") ;;
-	flows*) mapfile -t COMPREPLY < <(compgen -W "--follow --process --pid --user --port --protocol --json" -- "$cur") ;;
+	events*--type) mapfile -t COMPREPLY < <(compgen -W "flow_attribution_event dpi_event fingerprint_event flow_record process_snapshot addon_record" -- "$cur") ;;
+	events*) mapfile -t COMPREPLY < <(compgen -W "--type --process --pid --user --port --protocol --container --json" -- "$cur") ;;
+	listeners*) mapfile -t COMPREPLY < <(compgen -W "--process --pid --user --port --protocol --container --json" -- "$cur") ;;
+	flows*) mapfile -t COMPREPLY < <(compgen -W "--follow --process --pid --user --port --protocol --container --json" -- "$cur") ;;
 	capture*--direction) mapfile -t COMPREPLY < <(compgen -W "in out both" -- "$cur") ;;
 	capture*--interface) mapfile -t COMPREPLY < <(compgen -W "$(find /sys/class/net -mindepth 1 -printf '%f ' 2>/dev/null)" -- "$cur") ;;
 	capture*) mapfile -t COMPREPLY < <(compgen -W "--interface --filter --duration --byte-cap --snaplen --direction --comments --promiscuous --json" -- "$cur") ;;
-	*) mapfile -t COMPREPLY < <(compgen -W "addon bundle capture fingerprints flows listeners sinks import-flows doctor version help --json --root --no-color --follow --config --no-wait --key --help --version" -- "$cur") ;;
+	*) mapfile -t COMPREPLY < <(compgen -W "addon bundle capture events fingerprints flows listeners sinks import-flows doctor version help --json --root --no-color --follow --config --no-wait --key --help --version" -- "$cur") ;;
 	esac
 }
 complete -F _srctl srctl

@@ -10,7 +10,7 @@
 enum { EXIT_DONE = 0, EXIT_USAGE = 1, EXIT_NOT_DONE = 2, EXIT_FAILED = 3, EXIT_NO_AGENT = 4 };
 
 /* What of flows is wanted: text of --process and so on, or NULL. */
-enum filter { FILTER_PROCESS, FILTER_PID, FILTER_USER, FILTER_PORT, FILTER_PROTOCOL, FILTERS };
+enum filter { FILTER_PROCESS, FILTER_PID, FILTER_USER, FILTER_PORT, FILTER_PROTOCOL, FILTER_CONTAINER, FILTER_TYPE, FILTERS };
 
 /* The options of a capture that have a value. */
 enum capture_option { CAPTURE_INTERFACE, CAPTURE_FILTER, CAPTURE_DURATION, CAPTURE_BYTE_CAP, CAPTURE_SNAPLEN, CAPTURE_DIRECTION, CAPTURE_OPTIONS };
@@ -36,6 +36,7 @@ int verb_flows(struct srctl *s, const char *id);
 int verb_capture(struct srctl *s, const char *id);
 int verb_listeners(struct srctl *s, const char *id);
 int verb_fingerprints(struct srctl *s, const char *id);
+int verb_events(struct srctl *s, const char *id);
 int verb_sinks(struct srctl *s, const char *id);
 int verb_import_flows(struct srctl *s, const char *path);
 int verb_doctor(struct srctl *s, const char *id);
@@ -52,7 +53,8 @@ void endpoint(char *out, size_t size, const char *ip, const char *port);
 /* The name of the user whose number is at "uid", or the number. Returns out. */
 const char *user_name(struct json_object *o, char *out, size_t size);
 
-/* Whether all of --process, --pid, --user, --port and --protocol hold for a flow or listener; a port is that of either end. */
+/* Whether all of --process, --pid, --user, --port, --protocol, --container and --type hold for a flow, a listener or an event; a port is that
+ * of either end, a container may be given by the beginning of its id. */
 bool wanted(const struct srctl *s, struct json_object *o);
 
 /* The status file of an add-on, owned by the caller; NULL without one. */

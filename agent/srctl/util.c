@@ -111,6 +111,23 @@ static bool is(struct json_object *o, const char *key, const char *wanted)
 	return strcmp(text_at(o, key), wanted) == 0;
 }
 
+/* One of several keys: what the agent keeps and what it passes on have names of their own. */
+static bool any_is(struct json_object *o, const char *const keys[], const char *wanted)
+{
+	for (size_t i = 0; keys[i]; i++)
+		if (is(o, keys[i], wanted))
+			return true;
+	return false;
+}
+
+static bool in_container(struct json_object *o, const char *wanted)
+{
+	const char *id = text_at(o, "container_id");
+
+	id = *id ? id : text_at(o, "containerId");
+	return *wanted && strncmp(id, wanted, strlen(wanted)) == 0;
+}
+
 static bool is_user(struct json_object *o, const char *wanted)
 {
 	char name[33];
@@ -120,12 +137,14 @@ static bool is_user(struct json_object *o, const char *wanted)
 
 bool wanted(const struct srctl *s, struct json_object *o)
 {
+	static const char *const ports[] = { "local_port", "remote_port", "localPort", "remotePort", "sourcePort", "destinationPort", NULL };
+	static const char *const transports[] = { "transport_protocol", "transportProtocol", NULL };
 	const char *const *f = s->filters;
 
 	return (!f[FILTER_PROCESS] || is(o, "comm", f[FILTER_PROCESS])) && (!f[FILTER_PID] || is(o, "pid", f[FILTER_PID])) &&
 	       (!f[FILTER_USER] || is_user(o, f[FILTER_USER])) &&
-	       (!f[FILTER_PORT] || is(o, "local_port", f[FILTER_PORT]) || is(o, "remote_port", f[FILTER_PORT])) &&
-	       (!f[FILTER_PROTOCOL] || is(o, "transport_protocol", f[FILTER_PROTOCOL]));
+	       (!f[FILTER_PORT] || any_is(o, ports, f[FILTER_PORT])) && (!f[FILTER_PROTOCOL] || any_is(o, transports, f[FILTER_PROTOCOL])) &&
+	       (!f[FILTER_CONTAINER] || in_container(o, f[FILTER_CONTAINER])) && (!f[FILTER_TYPE] || is(o, "type", f[FILTER_TYPE]));
 }
 
 int agent_table(struct srctl *s, const char *request, const char *type, const char *header, void (*row)(struct json_object *o))

@@ -140,3 +140,36 @@ packets() { tshark -r "$ROOT/srv/out/out.pcapng" -T fields -e frame.number -Y "$
 	[ "$status" -eq 3 ]
 	[[ $output == *"member of group serviceradar"* ]]
 }
+
+# listen NAME OPTION...: srctl events as a unit, its output in /srv/out/ev.NAME.
+listen() { in_ct systemd-run -q --unit="ev-$1" sh -c "exec srctl events ${*:2} >/srv/out/ev.$1"; }
+
+@test "srctl events: connections, protocols and flows as they come; filtered; a reader that stops is told what it missed" {
+	listen txt
+	listen json --json --type dpi_event
+	listen curl --process curl --port 8080
+	until_ok 20 sh_ct 'curl -s -o /dev/null http://127.0.0.1:8080/small; sleep 0.2
+		grep -q " connect  *curl\[[0-9]*\] tcp 127.0.0.1:[0-9]* 127.0.0.1:8080$" /srv/out/ev.txt && grep -q " accept  *python3\[" /srv/out/ev.txt &&
+		grep -q " protocol  *http tcp 127.0.0.1:" /srv/out/ev.txt && grep -q " flow  *.*, [1-9][0-9]* bytes out, [1-9][0-9]* in, " /srv/out/ev.txt'
+	sh_ct 'grep -q "\"protocol\":\"http\"" /srv/out/ev.json'
+	[ "$(sh_ct 'grep -vc "\"type\":\"dpi_event\"" /srv/out/ev.json')" -eq 0 ]
+	sh_ct 'grep -q " connect " /srv/out/ev.curl'
+	[ "$(sh_ct 'grep -vc "curl\[.*:8080" /srv/out/ev.curl')" -eq 0 ]
+	listen slow --process python3
+	until_ok 10 sh_ct 'curl -s -o /dev/null http://127.0.0.1:8080/small; grep -q accept /srv/out/ev.slow'
+	in_ct systemctl kill -s STOP ev-slow
+	sh_ct 'python3 -c "
+import socket
+s = socket.create_server((\"127.0.0.1\", 9000))
+for i in range(4000): socket.create_connection((\"127.0.0.1\", 9000)).close(), s.accept()[0].close()"'
+	until_ok 20 status_is state active
+	in_ct systemctl kill -s CONT ev-slow
+	until_ok 20 sh_ct 'journalctl -q -o cat -u ev-slow | grep -qE "srctl: [0-9]+ events were missed"'
+	in_ct systemctl stop ev-txt ev-json ev-curl ev-slow
+	run in_ct runuser -u carol -- srctl events
+	[ "$status" -eq 3 ]
+	in_ct systemctl stop serviceradar-agent
+	run in_ct srctl events
+	[ "$status" -eq 4 ]
+	in_ct systemctl start serviceradar-agent
+}
