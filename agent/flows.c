@@ -171,6 +171,7 @@ struct json_object *flow_to_json(const struct flow *w)
 		inet_ntop(w->family, w->remote, remote, sizeof(remote));
 	}
 	json_object_object_add(o, "type", json_object_new_string("flow"));
+	json_object_object_add(o, "number", json_object_new_int64((int64_t)w->number));
 	json_object_object_add(o, "event", json_object_new_string(events[w->kind < 8 ? w->kind : 0]));
 	json_object_object_add(o, "comm", json_object_new_string(w->comm));
 	json_object_object_add(o, "pid", json_object_new_int64(w->pid));

@@ -5,8 +5,6 @@
 #include <time.h>
 
 #include "agent/srctl/srctl.h"
-#include "lib/cleanup.h"
-#include "lib/json.h"
 
 static const char *event_name(struct json_object *o)
 {
@@ -50,11 +48,12 @@ static void ends(struct json_object *o, char *out, size_t size)
 }
 
 /* All of it is text of others, and made harmless at once. */
-static void row(struct json_object *o)
+static void row(struct json_object *o, void *unused)
 {
 	const char *type = text_at(o, "type");
 	char at[24], process[64], flow[160], line[640], clean[640];
 
+	(void)unused;
 	who(o, process, sizeof(process));
 	ends(o, flow, sizeof(flow));
 	(void)clock_of(o, at);
@@ -76,37 +75,8 @@ static void row(struct json_object *o)
 
 int verb_events(struct srctl *s, const char *unused)
 {
-	_cleanup_close_ int fd = agent_request(s, "{\"request\":\"events\"}\n");
-	_cleanup_fclose_ FILE *in = fdopen_steal(&fd, "r");
-	_cleanup_free_ char *line = NULL;
-	size_t size = 0;
-	ssize_t n;
+	int r = agent_stream(s, "{\"request\":\"events\"}\n", NULL, row, NULL);
 
 	(void)unused;
-	if (!in)
-		return EXIT_NO_AGENT;
-	while ((n = getline(&line, &size, in)) > 0) {
-		_cleanup_json_ struct json_object *o = NULL;
-		char text[512];
-
-		if (json_parse(line, (size_t)n, "agent.sock", &o, NULL) < 0)
-			continue;
-		if (strcmp(text_at(o, "type"), "error") == 0) {
-			fprintf(stderr, "srctl: %s\n", printable(text_at(o, "message"), text, sizeof(text)));
-			return EXIT_FAILED;
-		}
-		if (strcmp(text_at(o, "type"), "dropped") == 0) {
-			fprintf(stderr, "srctl: %s events were missed\n", text_at(o, "count"));
-			continue;
-		}
-		if (!wanted(s, o))
-			continue;
-		if (s->json)
-			fputs(line, stdout);
-		else
-			row(o);
-		if (fflush(stdout) != 0)
-			return EXIT_DONE; /* nobody reads on */
-	}
-	return EXIT_NO_AGENT; /* it has gone */
+	return r == EXIT_DONE ? EXIT_NO_AGENT : r; /* it has gone */
 }

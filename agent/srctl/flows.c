@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* srctl flows: which process owns which connection; once, as they come, or as a table that is drawn anew. */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -6,9 +9,26 @@
 
 #include "agent/srctl/srctl.h"
 #include "lib/cleanup.h"
-#include "lib/json.h"
 
-static void row(struct json_object *o, int width)
+#define REQUEST "{\"request\":\"flows\"}\n"
+#define FOLLOW  "{\"request\":\"flows\",\"follow\":true}\n"
+#define ROWS    2048u /* as many as the agent keeps */
+#define HEADER  "PROCESS             PID USER           LOCAL                  REMOTE                 STATE        AGE"
+
+static void terminal_size(int *width, int *height)
+{
+	struct winsize w = { 0 };
+
+	*width = 399;
+	*height = 0;
+	if (!isatty(1) || ioctl(1, TIOCGWINSZ, &w) != 0)
+		return;
+	if (w.ws_col >= 40)
+		*width = w.ws_col;
+	*height = w.ws_row;
+}
+
+static void print_row(struct json_object *o, int width)
 {
 	char comm[17], pid[12], user[33], local[64], remote[64], state[16], line[400];
 	const char *direction = text_at(o, "direction");
@@ -28,47 +48,162 @@ static void row(struct json_object *o, int width)
 		puts(line);
 }
 
+static int line_width;
+
+static void on_flow(struct json_object *o, void *unused)
+{
+	(void)unused;
+	print_row(o, line_width);
+}
+
+/* ---- the table that is drawn anew ---- */
+
+struct table {
+	struct json_object *rows[ROWS];
+	size_t n;
+	uint64_t events; /* the highest number of an event so far */
+};
+
+static void keep(struct json_object *o, void *userdata)
+{
+	struct table *t = userdata;
+	uint64_t number = strtoull(text_at(o, "number"), NULL, 10);
+
+	if (number > t->events)
+		t->events = number;
+	if (t->n < ROWS)
+		t->rows[t->n++] = json_object_get(o);
+}
+
+static const char *sort_key;
+
+static int by_number(const char *a, const char *b)
+{
+	unsigned long long x = strtoull(a, NULL, 10), y = strtoull(b, NULL, 10);
+
+	return (x > y) - (x < y);
+}
+
+/* Of two of the same the one with the later event comes first. */
+static int by_key(const void *a, const void *b)
+{
+	struct json_object *x = *(struct json_object *const *)a, *y = *(struct json_object *const *)b;
+	int r = 0;
+
+	if (strcmp(sort_key, "process") == 0)
+		r = strcmp(text_at(x, "comm"), text_at(y, "comm"));
+	else if (strcmp(sort_key, "pid") == 0)
+		r = by_number(text_at(x, "pid"), text_at(y, "pid"));
+	else if (strcmp(sort_key, "user") == 0)
+		r = by_number(text_at(x, "uid"), text_at(y, "uid"));
+	else if (strcmp(sort_key, "port") == 0)
+		r = by_number(text_at(x, "remote_port"), text_at(y, "remote_port"));
+	else if (strcmp(sort_key, "state") == 0)
+		r = strcmp(text_at(x, "state"), text_at(y, "state"));
+	else if (strcmp(sort_key, "age") == 0)
+		r = by_number(text_at(y, "opened_at_unix_nano"), text_at(x, "opened_at_unix_nano"));
+	return r ? r : by_number(text_at(y, "number"), text_at(x, "number"));
+}
+
+static bool known_key(const char *key)
+{
+	static const char *const keys[] = { "age", "pid", "port", "process", "state", "user" };
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (strcmp(keys[i], key) == 0)
+			return true;
+	return false;
+}
+
+static void draw(const struct table *t, uint64_t before, double seconds)
+{
+	char at[16] = "";
+	time_t now = time(NULL);
+	int width, height;
+	size_t shown = t->n;
+	struct tm tm;
+
+	terminal_size(&width, &height);
+	if (localtime_r(&now, &tm))
+		(void)strftime(at, sizeof(at), "%H:%M:%S", &tm);
+	if (height > 3 && shown > (size_t)height - 3)
+		shown = (size_t)height - 3;
+	if (height)
+		fputs("\033[H\033[J", stdout);
+	printf("%s  %zu sockets", at, t->n);
+	if (before)
+		printf(", %.0f events/s", (double)(t->events - before) / seconds);
+	printf("\n%.*s\n", width, HEADER);
+	for (size_t i = 0; i < shown; i++)
+		print_row(t->rows[i], width);
+	if (!height)
+		putchar('\n');
+	(void)fflush(stdout);
+}
+
+static double clock_s(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static int live(struct srctl *s)
+{
+	const struct timespec second = { .tv_sec = 1 };
+	static struct table t;
+	double at = clock_s(), now;
+
+	for (;;) {
+		uint64_t before = t.events;
+		int r = agent_stream(s, REQUEST, "flow", keep, &t);
+
+		if (r != EXIT_DONE)
+			return r;
+		now = clock_s();
+		qsort(t.rows, t.n, sizeof(t.rows[0]), by_key);
+		draw(&t, before, now - at);
+		at = now;
+		while (t.n > 0)
+			json_object_put(t.rows[--t.n]);
+		if (ferror(stdout))
+			return EXIT_DONE;
+		(void)nanosleep(&second, NULL);
+	}
+}
+
 int verb_flows(struct srctl *s, const char *unused)
 {
-	struct winsize w = { 0 };
-	_cleanup_close_ int fd = agent_request(s, s->follow ? "{\"request\":\"flows\",\"follow\":true}\n" : "{\"request\":\"flows\"}\n");
-	_cleanup_fclose_ FILE *in = fdopen_steal(&fd, "r");
-	_cleanup_free_ char *line = NULL;
-	int width = 399, rc = EXIT_DONE;
-	size_t size = 0;
-	ssize_t n;
+	_cleanup_fclose_ FILE *record = NULL;
+	int height, r;
 
 	(void)unused;
-	if (!in)
-		return EXIT_NO_AGENT;
-	if (isatty(1) && ioctl(1, TIOCGWINSZ, &w) == 0 && w.ws_col >= 40)
-		width = w.ws_col;
-	if (!s->json)
-		printf("%.*s\n", width, "PROCESS             PID USER           LOCAL                  REMOTE                 "
-			"STATE        AGE");
-	while ((n = getline(&line, &size, in)) > 0) {
-		_cleanup_json_ struct json_object *o = NULL;
-		const char *type;
-
-		if (json_parse(line, (size_t)n, "agent.sock", &o, NULL) < 0)
-			continue;
-		type = text_at(o, "type");
-		if (!strcmp(type, "error")) {
-			char text[512];
-
-			fprintf(stderr, "srctl: %s\n", printable(text_at(o, "message"), text, sizeof(text)));
-			rc = EXIT_FAILED;
-		} else if (!strcmp(type, "flow") && !wanted(s, o)) {
-			continue;
-		} else if (s->json) {
-			fputs(line, stdout);
-		} else if (!strcmp(type, "flow")) {
-			row(o, width);
-		} else if (s->follow && !strcmp(type, "dropped")) {
-			fprintf(stderr, "srctl: %s events were missed\n", text_at(o, "count"));
-		}
-		if (s->follow && fflush(stdout) != 0)
-			break;
+	sort_key = s->sort ? s->sort : "";
+	if (s->sort && (!s->live || !known_key(s->sort))) {
+		fputs("srctl: --sort age, pid, port, process, state or user, with --live\n", stderr);
+		return EXIT_USAGE;
 	}
-	return s->follow && rc == EXIT_DONE ? EXIT_NO_AGENT : rc;
+	if (s->live && s->json) {
+		fputs("srctl: --live is a table; --follow --json prints what comes\n", stderr);
+		return EXIT_USAGE;
+	}
+	if (s->record) {
+		_cleanup_close_ int fd = open(s->record, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+
+		record = fdopen_steal(&fd, "a");
+		if (!record) {
+			fprintf(stderr, "srctl: --record %s: %s\n", s->record, strerror(errno));
+			return EXIT_FAILED;
+		}
+		(void)setvbuf(record, NULL, _IOLBF, 0);
+		s->recording = record;
+	}
+	if (s->live)
+		return live(s);
+	terminal_size(&line_width, &height);
+	if (!s->json)
+		printf("%.*s\n", line_width, HEADER);
+	r = agent_stream(s, s->follow ? FOLLOW : REQUEST, NULL, on_flow, NULL);
+	return s->follow && r == EXIT_DONE ? EXIT_NO_AGENT : r;
 }

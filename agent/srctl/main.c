@@ -27,7 +27,7 @@ static const struct verb {
 	{ "addon", "revoke", ID_AND_VERSION, verb_addon_revoke, "addon revoke ID VERSION: allow it no longer, whatever the catalog says (root)" },
 	{ "bundle", "verify", PATH, verb_bundle_verify, "bundle verify FILE [--key FILE]: signature, and all that is in it" },
 	{ "bundle", "show", PATH, verb_bundle_show, "bundle show FILE [--key FILE]: the same, and what is in it" },
-	{ NULL, "flows", NOTHING, verb_flows, "flows [--follow] [--process NAME] [--pid N] [--user NAME] [--port N] [--protocol tcp|udp|...] [--container ID]: which process owns which connection" },
+	{ NULL, "flows", NOTHING, verb_flows, "flows [--follow|--live [--sort KEY]] [--record FILE] [--process NAME] [--pid N] [--user NAME] [--port N] [--protocol tcp|udp|...] [--container ID]: which process owns which connection" },
 	{ NULL, "listeners", NOTHING, verb_listeners, "listeners [--process NAME] [--pid N] [--user NAME] [--port N] [--protocol tcp|udp|...] [--container ID]: which process waits where" },
 	{ NULL, "fingerprints", NOTHING, verb_fingerprints, "fingerprints: what peers run, by how they speak" },
 	{ NULL, "capture", NOTHING, verb_capture, "capture --interface IF [--filter EXPR] [--duration S] [--byte-cap N] [--snaplen N] [--direction in|out|both] [--comments] [--promiscuous]: packets as pcapng, to a file or a program" },
@@ -79,7 +79,8 @@ int main(int argc, char **argv)
 		{ "json", no_argument, NULL, 'j' },     { "root", required_argument, NULL, 'r' },
 		{ "no-color", no_argument, NULL, 'n' }, { "follow", no_argument, NULL, 'f' },
 		{ "no-wait", no_argument, NULL, 'w' },  { "config", required_argument, NULL, 'c' },
-		{ "key", required_argument, NULL, 'k' },
+		{ "key", required_argument, NULL, 'k' },  { "live", no_argument, NULL, 'l' },
+		{ "sort", required_argument, NULL, 'S' }, { "record", required_argument, NULL, 'R' },
 		{ "process", required_argument, NULL, FILTER_OPTION + FILTER_PROCESS }, { "pid", required_argument, NULL, FILTER_OPTION + FILTER_PID },
 		{ "user", required_argument, NULL, FILTER_OPTION + FILTER_USER },       { "port", required_argument, NULL, FILTER_OPTION + FILTER_PORT },
 		{ "protocol", required_argument, NULL, FILTER_OPTION + FILTER_PROTOCOL },
@@ -107,6 +108,9 @@ int main(int argc, char **argv)
 		case 'w': s.no_wait = true; break;
 		case 'c': s.config = optarg; break;
 		case 'k': s.key = optarg; break;
+		case 'l': s.live = true; break;
+		case 'S': s.sort = optarg; break;
+		case 'R': s.record = optarg; break;
 		case 'C': s.comments = true; break;
 		case 'P': s.promiscuous = true; break;
 		case CAPTURE_OPTION ... CAPTURE_OPTION + CAPTURE_OPTIONS - 1: s.capture[o - CAPTURE_OPTION] = optarg; break;

@@ -13,7 +13,9 @@ _srctl() {
 	events*--type) mapfile -t COMPREPLY < <(compgen -W "flow_attribution_event dpi_event fingerprint_event flow_record process_snapshot addon_record" -- "$cur") ;;
 	events*) mapfile -t COMPREPLY < <(compgen -W "--type --process --pid --user --port --protocol --container --json" -- "$cur") ;;
 	listeners*) mapfile -t COMPREPLY < <(compgen -W "--process --pid --user --port --protocol --container --json" -- "$cur") ;;
-	flows*) mapfile -t COMPREPLY < <(compgen -W "--follow --process --pid --user --port --protocol --container --json" -- "$cur") ;;
+	flows*--sort) mapfile -t COMPREPLY < <(compgen -W "age pid port process state user" -- "$cur") ;;
+	flows*--record) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+	flows*) mapfile -t COMPREPLY < <(compgen -W "--follow --live --sort --record --process --pid --user --port --protocol --container --json" -- "$cur") ;;
 	capture*--direction) mapfile -t COMPREPLY < <(compgen -W "in out both" -- "$cur") ;;
 	capture*--interface) mapfile -t COMPREPLY < <(compgen -W "$(find /sys/class/net -mindepth 1 -printf '%f ' 2>/dev/null)" -- "$cur") ;;
 	capture*) mapfile -t COMPREPLY < <(compgen -W "--interface --filter --duration --byte-cap --snaplen --direction --comments --promiscuous --json" -- "$cur") ;;

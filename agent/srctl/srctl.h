@@ -17,11 +17,13 @@ enum capture_option { CAPTURE_INTERFACE, CAPTURE_FILTER, CAPTURE_DURATION, CAPTU
 
 struct srctl {
 	const char *root, *config, *key; /* --root, --config, --key */
+	const char *sort, *record;       /* --sort, --record */
+	FILE *recording;                 /* gets each line of agent_stream; NULL: none */
 	const char *version;             /* what follows the id */
 	const char *filters[FILTERS];
 	const char *capture[CAPTURE_OPTIONS];
 	int rootfd;
-	bool json, color, follow, no_wait, comments, promiscuous;
+	bool json, color, follow, live, no_wait, comments, promiscuous;
 };
 
 int verb_addon_list(struct srctl *s, const char *id);
@@ -63,8 +65,27 @@ struct json_object *read_status(const struct srctl *s, const char *id);
 /* Sends one request line to the agent's socket. A descriptor, or a negative errno after a message. */
 int agent_request(const struct srctl *s, const char *line);
 
-/* The answer to one request line: its objects of `type` for which wanted() is true, as JSON or below a header as rows. EXIT_*. */
-int agent_table(struct srctl *s, const char *request, const char *type, const char *header, void (*row)(struct json_object *o));
+/* Lines that come from a descriptor. What was printed is flushed when there is nothing more to read at once. */
+struct agent_lines {
+	int fd;
+	size_t start, used;
+	char buf[262144];
+};
+
+/* The next one, without its end, valid until the next call. False: there will be none, or nobody reads what is printed. */
+bool agent_next(struct agent_lines *l, char **line, size_t *length);
+
+/* Whether a line of the agent's begins with this type. */
+bool line_is(const char *line, const char *type);
+
+typedef void agent_row(struct json_object *o, void *userdata);
+
+/* The answer to one request line: its objects of `type`, all of them when it is NULL, for which wanted() is true: as JSON, or to `row`;
+ * with userdata to `row` in either case. Messages of the agent's go to standard error. EXIT_*; EXIT_DONE when the agent ends it. */
+int agent_stream(struct srctl *s, const char *request, const char *type, agent_row *row, void *userdata);
+
+/* The same below a header, unless it is JSON. */
+int agent_table(struct srctl *s, const char *request, const char *type, const char *header, agent_row *row);
 
 /* "\033[..m" when colour is on. */
 const char *color(const struct srctl *s, const char *code);

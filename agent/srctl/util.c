@@ -34,8 +34,9 @@ const char *text_at(struct json_object *o, const char *path)
 		size_t n = strcspn(path, ".");
 		struct json_object *next = NULL;
 
-		snprintf(key, sizeof(key), "%.*s", (int)n, path);
-		json_object_object_get_ex(o, key, &next);
+		if (path[n])
+			snprintf(key, sizeof(key), "%.*s", (int)n, path);
+		json_object_object_get_ex(o, path[n] ? key : path, &next);
 		o = next;
 		path += n + (path[n] == '.');
 	}
@@ -91,11 +92,26 @@ bool addon_installed(const struct srctl *s, const char *id)
 	return packaged >= 0 || staged >= 0;
 }
 
+/* The last few, for a table asks for the same again and again. */
 const char *user_name(struct json_object *o, char *out, size_t size)
 {
-	struct passwd *p = getpwuid((uid_t)strtoul(text_at(o, "uid"), NULL, 10));
+	static struct {
+		bool known;
+		uid_t uid;
+		char name[33];
+	} seen[16];
+	uid_t uid = (uid_t)strtoul(text_at(o, "uid"), NULL, 10);
+	size_t i = uid % 16;
 
-	return printable(p ? p->pw_name : text_at(o, "uid"), out, size);
+	if (!seen[i].known || seen[i].uid != uid) {
+		struct passwd *p = getpwuid(uid);
+
+		seen[i].known = true;
+		seen[i].uid = uid;
+		(void)printable(p ? p->pw_name : text_at(o, "uid"), seen[i].name, sizeof(seen[i].name));
+	}
+	(void)snprintf(out, size, "%s", seen[i].name);
+	return out;
 }
 
 void endpoint(char *out, size_t size, const char *ip, const char *port)
@@ -147,34 +163,122 @@ bool wanted(const struct srctl *s, struct json_object *o)
 	       (!f[FILTER_CONTAINER] || in_container(o, f[FILTER_CONTAINER])) && (!f[FILTER_TYPE] || is(o, "type", f[FILTER_TYPE]));
 }
 
-int agent_table(struct srctl *s, const char *request, const char *type, const char *header, void (*row)(struct json_object *o))
+bool agent_next(struct agent_lines *l, char **line, size_t *length)
 {
-	_cleanup_close_ int fd = agent_request(s, request);
-	_cleanup_fclose_ FILE *in = fdopen_steal(&fd, "r");
-	_cleanup_free_ char *line = NULL;
-	size_t size = 0;
-	ssize_t n;
+	char *end;
 
-	if (!in)
-		return EXIT_NO_AGENT;
-	if (!s->json)
-		puts(header);
-	while ((n = getline(&line, &size, in)) > 0) {
-		_cleanup_json_ struct json_object *o = NULL;
-		char text[512];
+	while (!(end = memchr(l->buf + l->start, '\n', l->used - l->start))) {
+		ssize_t n;
 
-		if (json_parse(line, (size_t)n, "agent.sock", &o, NULL) < 0)
+		memmove(l->buf, l->buf + l->start, l->used - l->start);
+		l->used -= l->start;
+		l->start = 0;
+		if (l->used == sizeof(l->buf) - 1)
+			l->used = 0; /* longer than any line of the agent's */
+		if (fflush(stdout) != 0)
+			return false; /* nobody reads on */
+		n = read(l->fd, l->buf + l->used, sizeof(l->buf) - 1 - l->used);
+		if (n < 0 && errno == EINTR)
 			continue;
-		if (strcmp(text_at(o, "type"), "error") == 0) {
+		if (n <= 0)
+			return false;
+		l->used += (size_t)n;
+	}
+	*end = '\0';
+	*line = l->buf + l->start;
+	*length = (size_t)(end - *line);
+	l->start += *length + 1;
+	return true;
+}
+
+bool line_is(const char *line, const char *type)
+{
+	static const char before[] = "{\"type\":\"";
+	size_t n = strlen(type);
+
+	return strncmp(line, before, sizeof(before) - 1) == 0 && strncmp(line + sizeof(before) - 1, type, n) == 0 && line[sizeof(before) - 1 + n] == '"';
+}
+
+static bool any_filter(const struct srctl *s)
+{
+	for (int i = 0; i < FILTERS; i++)
+		if (s->filters[i])
+			return true;
+	return false;
+}
+
+static void record(const struct srctl *s, const char *line)
+{
+	if (s->recording && (fputs(line, s->recording) < 0 || fputc('\n', s->recording) == EOF))
+		fputs("srctl: --record: nothing more can be written\n", stderr);
+}
+
+/* A line of our own agent's: well formed, or it is not ours. Without what json_parse looks for in text of others, which takes longer than
+ * all else here. */
+static struct json_object *parse(struct json_tokener *t, const char *line, size_t length)
+{
+	struct json_object *o;
+
+	json_tokener_reset(t);
+	o = json_tokener_parse_ex(t, line, (int)length + 1);
+	if (json_tokener_get_error(t) == json_tokener_success)
+		return o;
+	json_object_put(o);
+	return NULL;
+}
+
+static void free_tokener(struct json_tokener **t)
+{
+	if (*t)
+		json_tokener_free(*t);
+}
+
+int agent_stream(struct srctl *s, const char *request, const char *type, agent_row *row, void *userdata)
+{
+	static struct agent_lines l;
+	_cleanup_(free_tokener) struct json_tokener *tokener = json_tokener_new();
+	_cleanup_close_ int fd = agent_request(s, request);
+	bool as_it_is = s->json && !type && !any_filter(s);
+	char *line, text[512];
+	size_t length;
+
+	if (fd < 0 || !tokener)
+		return EXIT_NO_AGENT;
+	l = (struct agent_lines){ .fd = fd };
+	while (agent_next(&l, &line, &length)) {
+		_cleanup_json_ struct json_object *o = NULL;
+		bool error = line_is(line, "error"), dropped = line_is(line, "dropped");
+
+		if (as_it_is && !error && !dropped) {
+			record(s, line);
+			puts(line);
+			continue;
+		}
+		o = parse(tokener, line, length);
+		if (!o)
+			continue;
+		if (error) {
 			fprintf(stderr, "srctl: %s\n", printable(text_at(o, "message"), text, sizeof(text)));
 			return EXIT_FAILED;
 		}
-		if (strcmp(text_at(o, "type"), type) != 0 || !wanted(s, o))
+		if (dropped) {
+			fprintf(stderr, "srctl: %s events were missed\n", text_at(o, "count"));
 			continue;
-		if (s->json)
-			fputs(line, stdout);
+		}
+		if ((type && strcmp(text_at(o, "type"), type) != 0) || !wanted(s, o))
+			continue;
+		record(s, line);
+		if (s->json && !userdata)
+			puts(line);
 		else
-			row(o);
+			row(o, userdata);
 	}
 	return EXIT_DONE;
+}
+
+int agent_table(struct srctl *s, const char *request, const char *type, const char *header, agent_row *row)
+{
+	if (!s->json)
+		puts(header);
+	return agent_stream(s, request, type, row, NULL);
 }

@@ -173,3 +173,28 @@ for i in range(4000): socket.create_connection((\"127.0.0.1\", 9000)).close(), s
 	[ "$status" -eq 4 ]
 	in_ct systemctl start serviceradar-agent
 }
+
+@test "srctl flows --live: a table that is drawn anew, sorted and filtered; --record keeps what was shown" {
+	in_ct systemd-run -q --unit=live sh -c 'exec srctl flows --live --sort port --process curl --record /srv/out/recorded >/srv/out/live'
+	until_ok 20 sh_ct 'curl -s -o /dev/null http://127.0.0.1:8080/small
+		grep -qE "^[0-9:]{8}  [1-9][0-9]* sockets, [1-9][0-9]* events/s$" /srv/out/live && grep -q "^curl .*127.0.0.1:8080 " /srv/out/live'
+	in_ct systemctl stop live
+	[ "$(sh_ct 'grep -c "^python3" /srv/out/live')" -eq 0 ]
+	python3 -c 'import json, sys
+rows = [json.loads(l) for l in open(sys.argv[1])]
+sys.exit(not rows or any(r["comm"] != "curl" for r in rows))' "$ROOT/srv/out/recorded"
+	sh_ct 'python3 - <<-"P"
+		import itertools
+		tables = open("/srv/out/live").read().split("\n\n")
+		for t in tables:
+		    ports = [int(l.split()[5].rsplit(":", 1)[1]) for l in t.split("\n") if l.startswith("curl ")]
+		    assert ports == sorted(ports), ports
+	P'
+	run in_ct srctl flows --sort port
+	[ "$status" -eq 1 ]
+	run in_ct srctl flows --live --sort weight
+	[ "$status" -eq 1 ]
+	run in_ct srctl flows --record /nonesuch/file
+	[ "$status" -eq 3 ]
+	[[ $output == *"--record /nonesuch/file: No such file or directory"* ]]
+}
