@@ -112,9 +112,8 @@ static int wait_for(struct srctl *s, const char *id, const char *want, const cha
 	}
 }
 
-int assign_and_wait(struct srctl *s, const char *id, bool enable)
+int put_assignment(struct srctl *s, const char *id, struct json_object *o, const char *state)
 {
-	_cleanup_json_ struct json_object *o = NULL;
 	_cleanup_close_ int dir = -1;
 	struct error err = { 0 };
 	char mark[ASSIGNMENT_MARK_BYTES], name[80];
@@ -122,24 +121,11 @@ int assign_and_wait(struct srctl *s, const char *id, bool enable)
 	const char *text;
 	gid_t gid = (gid_t)-1;
 
-	if (enable && !addon_installed(s, id)) {
-		fprintf(stderr, "srctl: %s: no such add-on is installed; apt install serviceradar-%s. Installed:\n", id, id);
-		verb_addon_list(s, NULL);
-		return EXIT_NOT_DONE;
-	}
-	if (geteuid() != 0) {
-		fprintf(stderr, "srctl: " SR_ASSIGNMENTS "/%s.json: only root may write it: use sudo\n", id);
-		return EXIT_NOT_DONE;
-	}
 	snprintf(name, sizeof(name), "%s.json", id);
 	dir = fs_make_dirs(s->rootfd, SR_ASSIGNMENTS, 0755, &err);
-	if (dir < 0 || build(s, id, enable, dir, &o, &err) < 0) {
-		fprintf(stderr, "srctl: %s\n", err.text);
-		return EXIT_NOT_DONE;
-	}
 	fs_lookup_user(s->root, SR_USER, NULL, &gid);
 	text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
-	if (fs_write_atomic(dir, name, text, strlen(text), 0640, 0, gid, &err) < 0) {
+	if (dir < 0 || fs_write_atomic(dir, name, text, strlen(text), 0640, 0, gid, &err) < 0) {
 		fprintf(stderr, "srctl: %s\n", err.text);
 		return EXIT_FAILED;
 	}
@@ -150,7 +136,36 @@ int assign_and_wait(struct srctl *s, const char *id, bool enable)
 		return EXIT_FAILED;
 	}
 	assignment_mark(&st, mark);
-	return wait_for(s, id, enable ? "active" : "disabled", mark);
+	return wait_for(s, id, state, mark);
+}
+
+bool needs_root(const char *id)
+{
+	if (geteuid() == 0)
+		return false;
+	fprintf(stderr, "srctl: " SR_ASSIGNMENTS "/%s.json: only root may write it: use sudo\n", id);
+	return true;
+}
+
+int assign_and_wait(struct srctl *s, const char *id, bool enable)
+{
+	_cleanup_json_ struct json_object *o = NULL;
+	_cleanup_close_ int dir = -1;
+	struct error err = { 0 };
+
+	if (enable && !addon_installed(s, id)) {
+		fprintf(stderr, "srctl: %s: no such add-on is installed; apt install serviceradar-%s. Installed:\n", id, id);
+		verb_addon_list(s, NULL);
+		return EXIT_NOT_DONE;
+	}
+	if (needs_root(id))
+		return EXIT_NOT_DONE;
+	dir = fs_make_dirs(s->rootfd, SR_ASSIGNMENTS, 0755, &err);
+	if (dir < 0 || build(s, id, enable, dir, &o, &err) < 0) {
+		fprintf(stderr, "srctl: %s\n", err.text);
+		return EXIT_NOT_DONE;
+	}
+	return put_assignment(s, id, o, enable ? "active" : "disabled");
 }
 
 int verb_addon_enable(struct srctl *s, const char *id)

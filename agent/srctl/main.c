@@ -23,6 +23,8 @@ static const struct verb {
 	{ "addon", "status", ID, verb_addon_status, "addon status ID: state, drift and what to do about it" },
 	{ "addon", "enable", ID, verb_addon_enable, "addon enable ID [--config FILE] [--no-wait]: assign it (root)" },
 	{ "addon", "disable", ID, verb_addon_disable, "addon disable ID [--no-wait]: stop it (root)" },
+	{ "addon", "config", ID, verb_addon_config, "addon config ID [--set KEY=VALUE]... [--no-wait]: its settings, what each means, and change some (root)" },
+	{ "addon", "rollback", ID, verb_addon_rollback, "addon rollback ID [--no-wait]: assign the version that was active before (root)" },
 	{ "addon", "approve", ID_AND_VERSION, verb_addon_approve, "addon approve ID VERSION: allow a bundle here that the catalog does not (root)" },
 	{ "addon", "revoke", ID_AND_VERSION, verb_addon_revoke, "addon revoke ID VERSION: allow it no longer, whatever the catalog says (root)" },
 	{ "bundle", "verify", PATH, verb_bundle_verify, "bundle verify FILE [--key FILE]: signature, and all that is in it" },
@@ -80,6 +82,7 @@ int main(int argc, char **argv)
 		{ "no-color", no_argument, NULL, 'n' }, { "follow", no_argument, NULL, 'f' },
 		{ "no-wait", no_argument, NULL, 'w' },  { "config", required_argument, NULL, 'c' },
 		{ "key", required_argument, NULL, 'k' },  { "live", no_argument, NULL, 'l' },
+		{ "set", required_argument, NULL, 's' },
 		{ "sort", required_argument, NULL, 'S' }, { "record", required_argument, NULL, 'R' },
 		{ "process", required_argument, NULL, FILTER_OPTION + FILTER_PROCESS }, { "pid", required_argument, NULL, FILTER_OPTION + FILTER_PID },
 		{ "user", required_argument, NULL, FILTER_OPTION + FILTER_USER },       { "port", required_argument, NULL, FILTER_OPTION + FILTER_PORT },
@@ -110,6 +113,13 @@ int main(int argc, char **argv)
 		case 'k': s.key = optarg; break;
 		case 'l': s.live = true; break;
 		case 'S': s.sort = optarg; break;
+		case 's':
+			if (s.n_set == sizeof(s.set) / sizeof(s.set[0])) {
+				fputs("srctl: --set: 16 at most\n", stderr);
+				return EXIT_USAGE;
+			}
+			s.set[s.n_set++] = optarg;
+			break;
 		case 'R': s.record = optarg; break;
 		case 'C': s.comments = true; break;
 		case 'P': s.promiscuous = true; break;

@@ -3,8 +3,8 @@
 _srctl() {
 	local cur=${COMP_WORDS[COMP_CWORD]} ids
 	case "${COMP_WORDS[*]:1:COMP_CWORD-1}" in
-	addon) mapfile -t COMPREPLY < <(compgen -W "list status enable disable approve revoke" -- "$cur") ;;
-	"addon status" | "addon enable" | "addon disable" | "addon approve" | "addon revoke")
+	addon) mapfile -t COMPREPLY < <(compgen -W "list status enable disable config rollback approve revoke" -- "$cur") ;;
+	"addon status" | "addon enable" | "addon disable" | "addon config" | "addon rollback" | "addon approve" | "addon revoke")
 		ids=$(find /usr/lib/serviceradar/addons -mindepth 1 -maxdepth 1 -printf '%f ' 2>/dev/null)
 		mapfile -t COMPREPLY < <(compgen -W "$ids" -- "$cur") ;;
 	bundle) mapfile -t COMPREPLY < <(compgen -W "verify show" -- "$cur") ;;
@@ -19,7 +19,7 @@ _srctl() {
 	capture*--direction) mapfile -t COMPREPLY < <(compgen -W "in out both" -- "$cur") ;;
 	capture*--interface) mapfile -t COMPREPLY < <(compgen -W "$(find /sys/class/net -mindepth 1 -printf '%f ' 2>/dev/null)" -- "$cur") ;;
 	capture*) mapfile -t COMPREPLY < <(compgen -W "--interface --filter --duration --byte-cap --snaplen --direction --comments --promiscuous --json" -- "$cur") ;;
-	*) mapfile -t COMPREPLY < <(compgen -W "addon bundle capture events fingerprints flows listeners sinks import-flows doctor version help --json --root --no-color --follow --config --no-wait --key --help --version" -- "$cur") ;;
+	*) mapfile -t COMPREPLY < <(compgen -W "addon bundle capture events fingerprints flows listeners sinks import-flows doctor version help --json --root --no-color --follow --config --set --no-wait --key --help --version" -- "$cur") ;;
 	esac
 }
 complete -F _srctl srctl

@@ -17,6 +17,8 @@ enum capture_option { CAPTURE_INTERFACE, CAPTURE_FILTER, CAPTURE_DURATION, CAPTU
 
 struct srctl {
 	const char *root, *config, *key; /* --root, --config, --key */
+	const char *set[16];             /* each --set */
+	size_t n_set;
 	const char *sort, *record;       /* --sort, --record */
 	FILE *recording;                 /* gets each line of agent_stream; NULL: none */
 	const char *version;             /* what follows the id */
@@ -32,6 +34,8 @@ int verb_addon_enable(struct srctl *s, const char *id);
 int verb_addon_disable(struct srctl *s, const char *id);
 int verb_addon_approve(struct srctl *s, const char *id);
 int verb_addon_revoke(struct srctl *s, const char *id);
+int verb_addon_config(struct srctl *s, const char *id);
+int verb_addon_rollback(struct srctl *s, const char *id);
 int verb_bundle_verify(struct srctl *s, const char *path);
 int verb_bundle_show(struct srctl *s, const char *path);
 int verb_flows(struct srctl *s, const char *id);
@@ -92,6 +96,15 @@ const char *color(const struct srctl *s, const char *code);
 
 /* True when the payload of an OS package or a staged one is there. */
 bool addon_installed(const struct srctl *s, const char *id);
+
+/* The assignment that applies: the host's, else the one that was pushed. Owned by the caller; NULL without one. */
+struct json_object *read_assignment(const struct srctl *s, const char *id);
+
+/* Writes the host's assignment, then waits for `state`. EXIT_*. */
+int put_assignment(struct srctl *s, const char *id, struct json_object *o, const char *state);
+
+/* True, and said, when this user may not write assignments. */
+bool needs_root(const char *id);
 
 /* Writes the assignment with enabled set, then waits for `state`. EXIT_*. */
 int assign_and_wait(struct srctl *s, const char *id, bool enable);

@@ -92,6 +92,20 @@ bool addon_installed(const struct srctl *s, const char *id)
 	return packaged >= 0 || staged >= 0;
 }
 
+struct json_object *read_assignment(const struct srctl *s, const char *id)
+{
+	static const char *const dirs[] = { SR_ASSIGNMENTS, SR_PUSHED };
+	struct json_object *o = NULL;
+	char path[160];
+
+	for (size_t i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "%s/%s.json", dirs[i], id);
+		if (json_read_file(s->rootfd, path + 1, &o, NULL) == 0)
+			return o;
+	}
+	return NULL;
+}
+
 /* The last few, for a table asks for the same again and again. */
 const char *user_name(struct json_object *o, char *out, size_t size)
 {

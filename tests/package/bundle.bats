@@ -64,6 +64,7 @@ assign() {
 unassign() { rm -f "$ROOT/etc/serviceradar/addons.d/$ID.json"; }
 status() { in_ct cat "/run/serviceradar/addons/$ID.json"; }
 active_is() { [ "$(in_ct readlink "$ADDON/current")" = "versions/$1" ] && status_is active_version "$1" && status_is state active; }
+packaged_is_active() { [ "$(in_ct readlink "$ADDON/current")" = "$PAYLOAD" ] && status_is state active; }
 last_error_has() { status | grep -q "\"last_error\": .*$1"; }
 tree() { (cd "$ROOT" && find var/lib/serviceradar/addons etc/systemd usr/lib/serviceradar -printf '%p %m %U %G %l ' -type f -exec sha256sum {} + -o -printf '\n' 2>/dev/null | sort); }
 
@@ -310,6 +311,31 @@ systemctl_stop_agent() { in_ct systemctl stop serviceradar-agent; }
 	[ "$(in_ct readlink "$ADDON/current")" = versions/1.9.1 ]
 	[ "$(in_ct ls "$ADDON/versions")" = $'1.9.0\n1.9.1' ]
 	in_ct systemctl start serviceradar-agent
+	until_ok 20 active_is 1.9.1
+}
+
+@test "srctl addon rollback: the version before is assigned by name and stays; the package's too" {
+	in_ct srctl addon rollback "$ID"
+	active_is 1.9.0
+	grep -q '"version": *"1.9.0"' "$ROOT/etc/serviceradar/addons.d/$ID.json"
+	in_ct systemctl restart serviceradar-agent
+	until_ok 20 active_is 1.9.0
+	until_ok 10 drift_none
+	in_ct srctl addon rollback "$ID"
+	active_is 1.9.1
+	printf '{"addon_id": "%s", "enabled": true, "delivery": "os-package", "approved_capabilities": ["host-network-visibility"]}' "$ID" >"$ROOT/etc/serviceradar/addons.d/$ID.json"
+	until_ok 20 packaged_is_active
+	in_ct srctl addon rollback "$ID"
+	active_is 1.9.1
+	in_ct srctl addon rollback "$ID"
+	packaged_is_active
+	run in_ct runuser -u nobody -- srctl addon rollback "$ID"
+	[ "$status" -eq 2 ]
+	[[ $output == *"only root may write it"* ]]
+	run in_ct srctl addon rollback metrics
+	[ "$status" -eq 2 ]
+	[[ $output == *"metrics: there is nothing to roll back to"* ]]
+	assign 1.9.1
 	until_ok 20 active_is 1.9.1
 }
 

@@ -198,3 +198,26 @@ sys.exit(not rows or any(r["comm"] != "curl" for r in rows))' "$ROOT/srv/out/rec
 	[ "$status" -eq 3 ]
 	[[ $output == *"--record /nonesuch/file: No such file or directory"* ]]
 }
+
+@test "srctl addon config: each setting with its value and meaning; a change is checked, applied and kept" {
+	run in_ct srctl addon config netprobe
+	[ "$status" -eq 0 ]
+	grep -A1 '^capture_interfaces  *\["lo"\]$' <<<"$output" | grep -q '^    Network interfaces'
+	grep -q '^process_snapshot_interval_s  *-$' <<<"$output"
+	in_ct srctl addon config netprobe --set process_snapshot_interval_s=77 --set 'capture_interfaces=["lo"]' --set flow_table_max_entries=4096
+	[ "$(in_ct srctl addon config netprobe --json | python3 -c 'import json, sys
+o = json.load(sys.stdin)
+print(o["process_snapshot_interval_s"], o["capture_interfaces"], o["flow_table_max_entries"])')" = "77 ['lo'] 4096" ]
+	until_ok 10 status_is state active
+	before=$(cat "$ROOT/etc/serviceradar/addons.d/netprobe.json")
+	run in_ct srctl addon config netprobe --set process_snapshot_interval_s=soon
+	[ "$status" -eq 2 ]
+	[[ $output == *'netprobe: /config/process_snapshot_interval_s: "soon"'* ]]
+	run in_ct srctl addon config netprobe --set nonesuch=1
+	[ "$status" -eq 2 ]
+	run in_ct srctl addon config netprobe --set nothing
+	[ "$status" -eq 1 ]
+	[ "$(cat "$ROOT/etc/serviceradar/addons.d/netprobe.json")" = "$before" ]
+	run in_ct runuser -u bob -- srctl addon config netprobe --set enabled=false
+	[ "$status" -eq 2 ]
+}
