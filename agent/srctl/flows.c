@@ -58,8 +58,12 @@ static void on_flow(struct json_object *o, void *unused)
 
 /* ---- the table that is drawn anew ---- */
 
+struct row {
+	struct json_object *flow;
+};
+
 struct table {
-	struct json_object *rows[ROWS];
+	struct row rows[ROWS];
 	size_t n;
 	uint64_t events; /* the highest number of an event so far */
 };
@@ -72,7 +76,7 @@ static void keep(struct json_object *o, void *userdata)
 	if (number > t->events)
 		t->events = number;
 	if (t->n < ROWS)
-		t->rows[t->n++] = json_object_get(o);
+		t->rows[t->n++].flow = json_object_get(o);
 }
 
 static const char *sort_key;
@@ -87,7 +91,7 @@ static int by_number(const char *a, const char *b)
 /* Of two of the same the one with the later event comes first. */
 static int by_key(const void *a, const void *b)
 {
-	struct json_object *x = *(struct json_object *const *)a, *y = *(struct json_object *const *)b;
+	struct json_object *x = ((const struct row *)a)->flow, *y = ((const struct row *)b)->flow;
 	int r = 0;
 
 	if (strcmp(sort_key, "process") == 0)
@@ -135,7 +139,7 @@ static void draw(const struct table *t, uint64_t before, double seconds)
 		printf(", %.0f events/s", (double)(t->events - before) / seconds);
 	printf("\n%.*s\n", width, HEADER);
 	for (size_t i = 0; i < shown; i++)
-		print_row(t->rows[i], width);
+		print_row(t->rows[i].flow, width);
 	if (!height)
 		putchar('\n');
 	(void)fflush(stdout);
@@ -166,7 +170,7 @@ static int live(struct srctl *s)
 		draw(&t, before, now - at);
 		at = now;
 		while (t.n > 0)
-			json_object_put(t.rows[--t.n]);
+			json_object_put(t.rows[--t.n].flow);
 		if (ferror(stdout))
 			return EXIT_DONE;
 		(void)nanosleep(&second, NULL);

@@ -64,7 +64,6 @@ assign() {
 unassign() { rm -f "$ROOT/etc/serviceradar/addons.d/$ID.json"; }
 status() { in_ct cat "/run/serviceradar/addons/$ID.json"; }
 active_is() { [ "$(in_ct readlink "$ADDON/current")" = "versions/$1" ] && status_is active_version "$1" && status_is state active; }
-packaged_is_active() { [ "$(in_ct readlink "$ADDON/current")" = "$PAYLOAD" ] && status_is state active; }
 last_error_has() { status | grep -q "\"last_error\": .*$1"; }
 tree() { (cd "$ROOT" && find var/lib/serviceradar/addons etc/systemd usr/lib/serviceradar -printf '%p %m %U %G %l ' -type f -exec sha256sum {} + -o -printf '\n' 2>/dev/null | sort); }
 
@@ -323,12 +322,14 @@ systemctl_stop_agent() { in_ct systemctl stop serviceradar-agent; }
 	until_ok 10 drift_none
 	in_ct srctl addon rollback "$ID"
 	active_is 1.9.1
-	printf '{"addon_id": "%s", "enabled": true, "delivery": "os-package", "approved_capabilities": ["host-network-visibility"]}' "$ID" >"$ROOT/etc/serviceradar/addons.d/$ID.json"
-	until_ok 20 packaged_is_active
-	in_ct srctl addon rollback "$ID"
-	active_is 1.9.1
-	in_ct srctl addon rollback "$ID"
-	packaged_is_active
+	# To the package's: on a root of its own, for here it is not installed.
+	sh_ct 'mkdir -p /root/r/etc/serviceradar/addons.d /root/r/var/lib/serviceradar/addons/netprobe
+		cp /etc/serviceradar/addons.d/netprobe.json /root/r/etc/serviceradar/addons.d/
+		echo "{\"previous\": \"packaged\"}" >/root/r/var/lib/serviceradar/addons/netprobe/state.json
+		srctl --root /root/r addon rollback netprobe --no-wait'
+	run sh_ct 'cat /root/r/etc/serviceradar/addons.d/netprobe.json'
+	[[ $output == *'"delivery":"os-package"'* ]]
+	[[ $output != *'"version"'* && $output != *'"artifact"'* && $output == *'"approved_capabilities"'* ]]
 	run in_ct runuser -u nobody -- srctl addon rollback "$ID"
 	[ "$status" -eq 2 ]
 	[[ $output == *"only root may write it"* ]]
