@@ -400,6 +400,8 @@ static void change(struct forwarder *f, struct json_object *settings)
 	end_child(f);
 	if (f->pid == 0 && f->ending)
 		remove_forwarder(f);
+	else if (f->pid == 0)
+		try_later(f); /* sooner than the old ones would have been tried again */
 }
 
 void forwarders_configure(struct agent *a)

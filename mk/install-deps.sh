@@ -40,7 +40,7 @@ elif command -v dnf >/dev/null; then
 		json-c-devel libbpf-devel libcurl-devel libcap-devel libcmocka-devel libseccomp-devel libyaml-devel llvm make mandoc minisign \
 		libfaketime nmap-ncat openssl-devel ostree pkgconf-pkg-config protobuf-c-compiler protobuf-c-devel python3 rpm-build rpm-sign rpmlint rsync \
 		ShellCheck strace systemd-container systemd-devel valgrind zlib-devel \
-		bind-utils dnsmasq ethtool mosquitto nginx openssh-clients openssl p0f tcpdump vsftpd wget wireshark-cli libmicrohttpd-devel
+		bind-utils dnsmasq ethtool mosquitto nginx openssh-clients openssl p0f tcpdump vsftpd wget wireshark-cli libmicrohttpd-devel rsyslog rsyslog-openssl
 	dnf -q -y install cpio kmod qemu-system-x86-core
 	dnf -q -y install golang-github-prometheus man-db nodejs-npm selinux-policy-devel
 else

@@ -7,6 +7,7 @@ load forward
 
 setup_file() {
 	[ -e "$BUILT/agent/agent-forward-nats" ] || skip 'libnats is not here'
+	command -v nats-server >/dev/null || skip 'nats-server is not here'
 	ip netns del "$NS" 2>/dev/null || :
 	ip netns add "$NS"
 	in_ns ip link set lo up
