@@ -9,7 +9,7 @@ if command -v apt-get >/dev/null; then
 		libseccomp-dev libssl-dev libsystemd-dev libyaml-dev lintian llvm make mandoc minisign mmdebstrap netcat-openbsd
 		openssh-server ostree piuparts pkg-config procps protobuf-c-compiler python3 rpm rpmlint rsync shellcheck strace systemd
 		systemd-container util-linux valgrind xz-utils zlib1g-dev zstd
-		nfdump softflowd bind9-dnsutils dnsmasq-base ethtool mosquitto mosquitto-clients nginx-light openssh-client p0f tcpdump tshark udhcpc vsftpd wget libmicrohttpd-dev libnats-dev nats-server rsyslog rsyslog-openssl'
+		nfdump softflowd bind9-dnsutils dnsmasq-base ethtool iputils-ping mosquitto mosquitto-clients nginx-light openssh-client p0f tcpdump tshark udhcpc vsftpd wget libmicrohttpd-dev libnats-dev nats-server rsyslog rsyslog-openssl'
 	# The other architecture, the policies, the manuals.
 	want="$want kmod qemu-system-x86" # other kernels
 	want="$want prometheus" # promtool
@@ -40,7 +40,7 @@ elif command -v dnf >/dev/null; then
 		json-c-devel libbpf-devel libcurl-devel libcap-devel libcmocka-devel libseccomp-devel libyaml-devel llvm make mandoc minisign \
 		libfaketime nmap-ncat openssl-devel ostree pkgconf-pkg-config protobuf-c-compiler protobuf-c-devel python3 rpm-build rpm-sign rpmlint rsync \
 		ShellCheck strace systemd-container systemd-devel valgrind zlib-devel \
-		bind-utils dnsmasq ethtool mosquitto nginx openssh-clients openssl p0f tcpdump vsftpd wget wireshark-cli libmicrohttpd-devel rsyslog rsyslog-openssl
+		bind-utils dnsmasq ethtool iputils mosquitto nginx openssh-clients openssl p0f tcpdump vsftpd wget wireshark-cli libmicrohttpd-devel rsyslog rsyslog-openssl
 	dnf -q -y install cpio kmod qemu-system-x86-core
 	dnf -q -y install golang-github-prometheus man-db nodejs-npm selinux-policy-devel
 else

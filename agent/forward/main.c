@@ -12,7 +12,7 @@
 #include "agent/forward/forward.h"
 #include "lib/json.h"
 
-#define PROGRAM      "agent-forward"
+#define PROGRAM      program_invocation_short_name /* two programs have this file */
 #define SETTINGS_MAX 65536u
 #define BATCH        512u
 #define IDLE_MS      1000      /* between two looks when nothing is said */
@@ -294,12 +294,12 @@ static int run(const struct destination *to, const char *queue)
 	if (e == 0)
 		e = to->new(settings, &r.self, &r.error);
 	if (e < 0) {
-		fprintf(stderr, PROGRAM ": %s: %s\n", to->kind, r.error.text);
+		fprintf(stderr, "%s: %s: %s\n", PROGRAM, to->kind, r.error.text);
 		return 1;
 	}
 	dir = open(queue, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0 || diskqueue_reader_open(&r.queue, dir, &r.error) < 0) {
-		fprintf(stderr, PROGRAM ": %s: %s\n", queue, dir < 0 ? strerror(errno) : r.error.text);
+		fprintf(stderr, "%s: %s: %s\n", PROGRAM, queue, dir < 0 ? strerror(errno) : r.error.text);
 		to->free(r.self);
 		return 3;
 	}
@@ -327,7 +327,7 @@ int main(int argc, char **argv)
 		if (c == 'q') {
 			queue = optarg;
 		} else if (c == 'V') {
-			puts(PROGRAM " " SR_VERSION);
+			printf("%s " SR_VERSION "\n", PROGRAM);
 			return 0;
 		} else if (c == 'h') {
 			usage(stdout);

@@ -103,8 +103,10 @@ if package.endswith(".deb"):
     owners = {s: run("sh", "-c", 'dpkg -S "$1" 2>/dev/null || dpkg -S "/usr$1" 2>/dev/null || dpkg -S "${1#/usr}"', "sh", whose[s]).split(":")[0]
               if s in whose else s for s in linked}
     same("whose libraries are linked", relations("DYNAMIC_LINK"), set(owners.values()))
-    if set(owners.values()) - depends:
-        wrong.append(f"linked and not depended on: {set(owners.values()) - depends}")
+    # What only a program links that few use may be suggested.
+    suggests = {re.split(r"[ (|]", d.strip())[0] for d in run("dpkg-deb", "-f", package, "Suggests").split(",") if d.strip()}
+    if set(owners.values()) - depends - suggests:
+        wrong.append(f"linked and neither depended on nor suggested: {set(owners.values()) - depends - suggests}")
 print("\n".join(f"{os.path.basename(package)}: {w}" for w in wrong) or
       f"{os.path.basename(package)}: {len(files)} files, {len(depends)} dependencies, {len(linked)} libraries are as the document says")
 sys.exit(bool(wrong))

@@ -46,8 +46,8 @@ teardown() { :; }
 	run hardening-check --nocfprotection "${all[@]}"
 	echo "$output"
 	[ "$status" -eq 0 ]
-	[ "$(grep -c 'Position Independent Executable: yes' <<<"$output")" -eq 5 ]
-	[ "$(grep -c 'Immediate binding: yes' <<<"$output")" -eq 5 ]
+	[ "$(grep -c 'Position Independent Executable: yes' <<<"$output")" -eq 7 ]
+	[ "$(grep -c 'Immediate binding: yes' <<<"$output")" -eq 7 ]
 	cc -x c -o "$WORK/soft" -no-pie -fno-stack-protector -Wl,-z,norelro - <<<'int main(void) { return 0; }'
 	run hardening-check --nocfprotection "$WORK/soft" # and it can fail
 	[ "$status" -ne 0 ]
@@ -84,7 +84,7 @@ teardown() { :; }
 		[[ "$output" == *'/main.c" starts at address'* ]]
 		n=$((n + 1))
 	done
-	[ "$n" -eq 5 ]
+	[ "$n" -eq 7 ]
 	run gdb -nx -batch -iex "set debug-file-directory $WORK/root/usr/lib/debug" -ex 'break main' -ex 'run version' \
 		-ex bt "$WORK/root/usr/bin/srctl"
 	echo "$output"
