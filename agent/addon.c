@@ -9,6 +9,7 @@
 
 #include "agent/last_good.h"
 #include "agent/updater.h"
+#include "lib/clock.h"
 #include "lib/fs.h"
 #include "lib/json.h"
 #include "lib/log.h"
@@ -18,14 +19,6 @@
 
 #define GRACE_US 5000000u
 #define RETRY_US 5000000u /* the first attempt again; sooner when the interval is short */
-
-static uint64_t now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
 
 void addon_complain(char (*slot)[512], const char *text)
 {
@@ -106,24 +99,16 @@ static void on_ipc_change(void *userdata)
 /* To those who listen at the agent's socket. */
 static void tell(struct addon *d, const char *type, const ProtobufCMessage *m)
 {
-	_cleanup_json_ struct json_object *o = NULL;
-	char line[4096];
-	const char *text = line;
+	struct protojson_line line;
+	const char *text;
 	size_t length;
-	int n;
 
 	if (!control_listens(d->agent->control))
 		return;
-	n = protojson_print(m, type, line, sizeof(line));
-	length = n < 0 ? 0 : (size_t)n;
-	if (n < 0) {
-		o = protojson_from_message(m);
-		if (!o || json_object_object_add(o, "type", json_object_new_string(type)) < 0)
-			return;
-		text = json_object_to_json_string_length(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &length);
-	}
+	text = protojson_line(&line, m, type, &length);
 	if (text)
 		control_event(d->agent->control, text, length);
+	protojson_line_free(&line);
 }
 
 static void on_ipc_event(void *userdata, const NpFlowEvent *e)
@@ -298,12 +283,12 @@ void addon_done(struct addon *d, enum updater_result result, const char *why)
 		addon_complain(&d->call_error, "");
 		if (!staging)
 			backoff_reset(&d->backoff);
-		d->blocked_until_us = now_us() + (staging ? 0 : d->backoff.min_us); /* the unit's own news comes first */
+		d->blocked_until_us = clock_us() + (staging ? 0 : d->backoff.min_us); /* the unit's own news comes first */
 	} else {
 		addon_complain(&d->call_error, why);
 		d->fetched_sha256[0] = '\0'; /* what was refused may have been replaced where it came from */
 		/* What was refused may be repaired by hand: asked again once in a reconcile interval. */
-		d->blocked_until_us = now_us() + (result == UPDATER_BUSY    ? d->backoff.min_us / 5 :
+		d->blocked_until_us = clock_us() + (result == UPDATER_BUSY    ? d->backoff.min_us / 5 :
 						  result == UPDATER_REFUSED ? d->agent->interval_us :
 									      backoff_next(&d->backoff));
 	}
@@ -374,9 +359,9 @@ static void act(struct addon *d)
 	enum action action;
 	int r;
 
-	d->facts.call_blocked = !d->agent->bus || d->refused || now_us() < d->blocked_until_us;
+	d->facts.call_blocked = !d->agent->bus || d->refused || clock_us() < d->blocked_until_us;
 	action = verdict_action(&d->facts);
-	if (d->facts.call_blocked && !d->refused && d->blocked_until_us > now_us())
+	if (d->facts.call_blocked && !d->refused && d->blocked_until_us > clock_us())
 		wake_at(d, d->blocked_until_us);
 	if (action == ACTION_NONE) {
 		/* Runs as it was asked to: what an administrator does next is not against this request. */
@@ -390,7 +375,7 @@ static void act(struct addon *d)
 	r = start_call(d, action);
 	if (r < 0) {
 		addon_complain(&d->call_error, strerror(-r));
-		d->blocked_until_us = now_us() + backoff_next(&d->backoff);
+		d->blocked_until_us = clock_us() + backoff_next(&d->backoff);
 		return;
 	}
 	d->facts.call_pending = true;
@@ -441,8 +426,8 @@ void addon_settle(struct addon *d)
 	if (strcmp(f->unit.active_state, "active") != 0 && f->unit.known)
 		d->unit_since_us = 0;
 	else if (!d->unit_since_us)
-		d->unit_since_us = now_us();
-	f->connect_grace = (d->ipc.reconnects == 0 || f->call_pending) && now_us() < d->unit_since_us + GRACE_US;
+		d->unit_since_us = clock_us();
+	f->connect_grace = (d->ipc.reconnects == 0 || f->call_pending) && clock_us() < d->unit_since_us + GRACE_US;
 	if (f->connect_grace && f->has_socket && !f->connected && f->enabled)
 		wake_at(d, d->unit_since_us + GRACE_US);
 	if (f->unit.main_pid && f->unit.known && f->installed && f->enabled &&

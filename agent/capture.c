@@ -93,14 +93,6 @@ static int number_of(struct json_object *o, const char *key, int64_t max, uint64
 	return 0;
 }
 
-/* "" when it is not there. Borrowed. */
-static const char *text_of(struct json_object *o, const char *key)
-{
-	struct json_object *v;
-
-	return json_object_object_get_ex(o, key, &v) && json_object_is_type(v, json_type_string) ? json_object_get_string(v) : "";
-}
-
 static int direction_of(const char *name, NpStartCapture *start, struct error *err)
 {
 	static const char *const names[] = { "", "both", "in", "out" };
@@ -123,7 +115,7 @@ static int read_request(struct capture *c, struct json_object *o, NpStartCapture
 	if (r == 0)
 		r = number_of(o, "byte_cap", CAPTURE_BYTES_MAX, &start->byte_cap, err);
 	if (r == 0)
-		r = direction_of(text_of(o, "direction"), start, err);
+		r = direction_of(json_text(o, "direction"), start, err);
 	if (r < 0)
 		return r;
 	start->snaplen = (uint32_t)snaplen;
@@ -133,7 +125,7 @@ static int read_request(struct capture *c, struct json_object *o, NpStartCapture
 	start->window = c->credit = CAPTURE_WINDOW;
 	start->session_id = c->session;
 	start->actor = c->actor;
-	snprintf(c->interface, sizeof(c->interface), "%s", text_of(o, "interface"));
+	snprintf(c->interface, sizeof(c->interface), "%s", json_text(o, "interface"));
 	return 0;
 }
 
@@ -172,7 +164,7 @@ struct capture *capture_new(struct ipc *ipc, int fd, struct json_object *request
 	start.interfaces = &interface;
 	start.n_interfaces = 1;
 	start.filter_case = NP_CAPTURE_EXPRESSION;
-	start.filter_expression = (char *)(uintptr_t)text_of(request, "filter");
+	start.filter_expression = (char *)(uintptr_t)json_text(request, "filter");
 	log_start(c, &start);
 	if (ipc->on_capture || ipc_start_capture(ipc, &start) < 0) {
 		(void)error_set(err, -EBUSY, "%s", ipc->on_capture ? "another capture is going on; one at a time" : "the connection to the add-on was lost");

@@ -191,6 +191,22 @@ static void put_line(struct json_object *line, void *userdata)
 	put(userdata, line);
 }
 
+static void put_sink(const struct sink_status *k, void *userdata)
+{
+	_cleanup_json_ struct json_object *o = json_object_new_object();
+
+	json_object_object_add(o, "type", json_object_new_string("sink"));
+	json_object_object_add(o, "name", json_object_new_string(k->name));
+	json_object_object_add(o, "connected", json_object_new_boolean(k->connected));
+	json_object_object_add(o, "delivered", json_object_new_int64((int64_t)k->delivered));
+	json_object_object_add(o, "waiting_bytes", json_object_new_int64((int64_t)k->waiting_bytes));
+	json_object_object_add(o, "dropped", json_object_new_int64((int64_t)k->dropped));
+	json_object_object_add(o, "refused", json_object_new_int64((int64_t)k->refused));
+	json_object_object_add(o, "lost_bytes", json_object_new_int64((int64_t)k->lost_bytes));
+	json_object_object_add(o, "error", json_object_new_string(k->error));
+	put(userdata, o);
+}
+
 static void on_import_ack(void *userdata, const NpExternalFlowAck *ack)
 {
 	struct client *c = userdata;
@@ -298,7 +314,7 @@ static void request(struct client *c, size_t length)
 	} else if (what && !strcmp(what, "fingerprints")) {
 		recent_fingerprints(c->control->agent->recent, put_line, c);
 	} else if (what && !strcmp(what, "sinks")) {
-		sinks_status(&c->control->agent->sinks, put_line, c);
+		sinks_status(&c->control->agent->sinks, put_sink, c);
 	} else if (what && !strcmp(what, "flows")) {
 		c->flows = true;
 		c->closing = false;

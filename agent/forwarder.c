@@ -8,11 +8,11 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 
 #include "agent/agent.h"
 #include "agent/spawn.h"
 #include "lib/cleanup.h"
+#include "lib/clock.h"
 #include "lib/fs.h"
 #include "lib/json.h"
 #include "lib/log.h"
@@ -31,12 +31,10 @@ static const struct kind {
 	{ "nats", SR_FORWARD "-nats" },
 };
 
-static uint64_t now_us(void)
+/* "noc" of "ipfix/noc". */
+static const char *own_name(const struct forwarder *f)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+	return strchr(f->name, '/') + 1;
 }
 
 /* "ipfix/noc" has the directory "ipfix-noc". */
@@ -69,7 +67,6 @@ static int open_directory(const struct forwarder *f)
 static int open_queue(struct forwarder *f)
 {
 	struct error err = { .text = "" };
-	struct json_object *limit;
 	int dir, r;
 
 	if (f->open)
@@ -78,8 +75,7 @@ static int open_queue(struct forwarder *f)
 	if (dir < 0)
 		r = error_set(&err, dir, SR_SINKS ": %s", strerror(-dir));
 	else
-		r = diskqueue_open(&f->queue, dir,
-				   json_object_object_get_ex(f->settings, "queue_max_bytes", &limit) ? json_object_get_uint64(limit) : 0, &err);
+		r = diskqueue_open(&f->queue, dir, json_number(f->settings, "queue_max_bytes"), &err);
 	f->open = r == 0;
 	if (r < 0 && strcmp(f->error, err.text) != 0) {
 		(void)snprintf(f->error, sizeof(f->error), "%s", err.text);
@@ -100,7 +96,7 @@ static void close_queue(struct forwarder *f)
 
 void forwarder_append(struct forwarder *f, enum stream stream, const void *bytes, size_t size)
 {
-	if (f->ending || !(f->streams & 1u << stream))
+	if (!forwarder_wants(f, stream))
 		return;
 	if (f->open && bytes)
 		(void)diskqueue_append(&f->queue, stream, bytes, size);
@@ -157,28 +153,20 @@ static void remove_forwarder(struct forwarder *f)
 	forwarder_free(f);
 }
 
-static uint64_t number(struct json_object *o, const char *key)
-{
-	struct json_object *v;
-
-	return json_object_object_get_ex(o, key, &v) ? json_object_get_uint64(v) : 0;
-}
-
 static void take_status(struct forwarder *f, const char *text, size_t length)
 {
 	_cleanup_json_ struct json_object *o = NULL;
-	struct json_object *v;
 	const char *error;
 	bool was = f->connected;
 
 	if (json_parse(text, length, SR_FORWARD, &o, NULL) < 0)
 		return;
 	f->connected = json_flag(o, "connected");
-	f->delivered = f->delivered_before + number(o, "delivered");
-	f->refused = f->refused_before + number(o, "refused");
-	f->lost_bytes = f->lost_before + number(o, "lost_bytes");
-	f->waiting_bytes = number(o, "waiting_bytes");
-	error = json_object_object_get_ex(o, "error", &v) ? json_object_get_string(v) : "";
+	f->delivered = f->delivered_before + json_number(o, "delivered");
+	f->refused = f->refused_before + json_number(o, "refused");
+	f->lost_bytes = f->lost_before + json_number(o, "lost_bytes");
+	f->waiting_bytes = json_number(o, "waiting_bytes");
+	error = json_text(o, "error");
 	if (f->connected)
 		backoff_reset(&f->backoff);
 	if (f->connected && !was)
@@ -218,7 +206,7 @@ static int on_retry(sd_event_source *s, uint64_t usec, void *userdata);
 
 static void try_later(struct forwarder *f)
 {
-	uint64_t at = now_us() + backoff_next(&f->backoff);
+	uint64_t at = clock_us() + backoff_next(&f->backoff);
 
 	if (!f->retry && sd_event_add_time(f->agent->event, &f->retry, CLOCK_MONOTONIC, at, 10000, on_retry, f) < 0)
 		return;
@@ -323,7 +311,7 @@ static uint32_t streams_of(struct json_object *settings)
 	uint32_t streams = 0;
 
 	if (!json_object_object_get_ex(settings, "streams", &list))
-		return UINT32_MAX;
+		return UINT32_MAX & ~1u; /* 0 is no stream */
 	for (size_t i = 0; i < json_object_array_length(list); i++)
 		streams |= 1u << stream_parse(json_object_get_string(json_object_array_get_idx(list, i)));
 	return streams & ~1u;
@@ -340,14 +328,14 @@ static struct json_object *settings_of(struct agent *a, const struct forwarder *
 {
 	struct json_object *of_kind = wanted(a, f->kind->name), *v = NULL;
 
-	return of_kind && json_object_object_get_ex(of_kind, strchr(f->name, '/') + 1, &v) ? v : NULL;
+	return of_kind && json_object_object_get_ex(of_kind, own_name(f), &v) ? v : NULL;
 }
 
 static struct forwarder *find(struct agent *a, const struct kind *kind, const char *name)
 {
 	struct forwarder *f = a->sinks.forwarders;
 
-	while (f && (f->kind != kind || strcmp(strchr(f->name, '/') + 1, name) != 0))
+	while (f && (f->kind != kind || strcmp(own_name(f), name) != 0))
 		f = f->next;
 	return f;
 }
@@ -426,22 +414,18 @@ void forwarders_configure(struct agent *a)
 	}
 }
 
-struct json_object *forwarder_status(const struct forwarder *f)
+struct sink_status forwarder_status(const struct forwarder *f)
 {
-	struct json_object *o = json_object_new_object();
-
-	if (!o)
-		return NULL;
-	json_object_object_add(o, "type", json_object_new_string("sink"));
-	json_object_object_add(o, "name", json_object_new_string(f->name));
-	json_object_object_add(o, "connected", json_object_new_boolean(f->connected));
-	json_object_object_add(o, "delivered", json_object_new_int64((int64_t)f->delivered));
-	json_object_object_add(o, "waiting_bytes", json_object_new_int64((int64_t)f->waiting_bytes));
-	json_object_object_add(o, "dropped", json_object_new_int64((int64_t)forwarder_dropped(f)));
-	json_object_object_add(o, "refused", json_object_new_int64((int64_t)f->refused));
-	json_object_object_add(o, "lost_bytes", json_object_new_int64((int64_t)f->lost_bytes));
-	json_object_object_add(o, "error", json_object_new_string(f->error));
-	return o;
+	return (struct sink_status){
+		.name = f->name,
+		.connected = f->connected,
+		.delivered = f->delivered,
+		.waiting_bytes = f->waiting_bytes,
+		.dropped = forwarder_dropped(f),
+		.refused = f->refused,
+		.lost_bytes = f->lost_bytes,
+		.error = f->error,
+	};
 }
 
 void forwarders_free(struct agent *a)

@@ -9,6 +9,7 @@
 #include <systemd/sd-event.h>
 
 #include "agent/backoff.h"
+#include "agent/sink.h"
 #include "agent/stream.h"
 #include "lib/diskqueue.h"
 
@@ -43,6 +44,12 @@ struct forwarder {
 /* Makes agent->sinks.forwarders what the settings say. One whose settings are as before goes on undisturbed. */
 void forwarders_configure(struct agent *a);
 
+/* Whether the sink is to have events of this stream. */
+static inline bool forwarder_wants(const struct forwarder *f, enum stream stream)
+{
+	return !f->ending && (f->streams & 1u << stream);
+}
+
 /* Takes an event if it is of a stream that the sink is to have. `bytes` NULL: there was no memory for it, which is counted. */
 void forwarder_append(struct forwarder *f, enum stream stream, const void *bytes, size_t size);
 
@@ -52,8 +59,8 @@ void forwarder_flush(struct forwarder *f);
 /* Events that found no room in the queue. */
 uint64_t forwarder_dropped(const struct forwarder *f);
 
-/* {"type": "sink", …}, as the agent's socket says it. NULL without memory. */
-struct json_object *forwarder_status(const struct forwarder *f);
+/* Its texts are borrowed. */
+struct sink_status forwarder_status(const struct forwarder *f);
 
 /* The children are told to end; what they have not delivered stays queued. */
 void forwarders_free(struct agent *a);

@@ -6,23 +6,15 @@
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "agent/addon.h"
+#include "lib/clock.h"
 #include "lib/fs.h"
 #include "lib/json.h"
 #include "lib/log.h"
 #include "lib/paths.h"
 
 #define TURN_LINES 256 /* between two looks at everything else */
-
-static uint64_t now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
 
 static void forget_file(struct inbox *s)
 {
@@ -158,7 +150,7 @@ static void wait_for_sink(struct inbox *s)
 	s->file.line = 0;
 	addon_complain(&s->error, "no sink takes its records; they wait");
 	limit_waiting(s);
-	sd_event_source_set_time(s->retry, now_us() + backoff_next(&s->backoff));
+	sd_event_source_set_time(s->retry, clock_us() + backoff_next(&s->backoff));
 	sd_event_source_set_enabled(s->retry, SD_EVENT_ONESHOT);
 }
 

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "lib/cleanup.h"
+#include "lib/clock.h"
 #include "lib/log.h"
 
 #define PING_EVERY_US 10000000u
@@ -18,14 +19,6 @@
 /* Longer than RestartSec= of the units: a connection to the socket of a daemon that has just died would make systemd
  * start it by the socket, and forget that it was a restart. */
 #define RETRY_FIRST_US 500000u
-
-static uint64_t now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
 
 static int64_t unix_nano(void)
 {
@@ -89,7 +82,7 @@ static void drop(struct ipc *c, const char *why)
 		c->on_capture(c->capture_userdata, NULL, "connection_lost", "the connection to the add-on was lost");
 	if (was) {
 		c->since_s = time(NULL);
-		if (now_us() - c->connected_us > SETTLED_US)
+		if (clock_us() - c->connected_us > SETTLED_US)
 			backoff_reset(&c->backoff);
 		if (why) {
 			char text[sizeof(c->error)]; /* `why` may be c->error itself */
@@ -100,7 +93,7 @@ static void drop(struct ipc *c, const char *why)
 		}
 	}
 	if (c->wanted)
-		arm(c, now_us() + backoff_next(&c->backoff));
+		arm(c, clock_us() + backoff_next(&c->backoff));
 	else if (c->timer)
 		sd_event_source_set_enabled(c->timer, SD_EVENT_OFF);
 	if (was)
@@ -141,7 +134,7 @@ static int send_frame(struct ipc *c, const NpFrame *frame)
 	if (r == 0 && c->io)
 		r = sd_event_source_set_io_events(c->io, EPOLLIN | (c->out_used ? EPOLLOUT : 0u));
 	if (!c->deadline_us && frame->sequence) /* else no reply comes */
-		c->deadline_us = now_us() + REPLY_US;
+		c->deadline_us = clock_us() + REPLY_US;
 	return r;
 }
 
@@ -154,7 +147,7 @@ static int send_ping(struct ipc *c)
 	frame.sequence = c->ping_sequence = ++c->sequence;
 	frame.payload_case = NP_PAYLOAD(PING);
 	frame.ping = &ping;
-	c->next_ping_us = now_us() + PING_EVERY_US;
+	c->next_ping_us = clock_us() + PING_EVERY_US;
 	return send_frame(c, &frame);
 }
 
@@ -193,7 +186,7 @@ static void connected(struct ipc *c)
 	}
 	c->connecting = false;
 	c->connected = true;
-	c->connected_us = now_us();
+	c->connected_us = clock_us();
 	c->since_s = time(NULL);
 	c->reconnects++;
 	if (send_ping(c) < 0 || send_config(c) < 0) {
@@ -215,7 +208,7 @@ static void got_reply(struct ipc *c, uint64_t sequence)
 		c->flow_sequence = 0;
 	if (sequence == c->capture_sequence)
 		c->capture_sequence = 0;
-	c->deadline_us = c->ping_sequence || c->config_sequence || c->flow_sequence || c->capture_sequence ? now_us() + REPLY_US : 0;
+	c->deadline_us = c->ping_sequence || c->config_sequence || c->flow_sequence || c->capture_sequence ? clock_us() + REPLY_US : 0;
 }
 
 /* The ack is taken out of the frame. */
@@ -399,14 +392,14 @@ static void start(struct ipc *c)
 	/* Below rootfd without chroot: through its /proc name. */
 	r = snprintf(a.sun_path, sizeof(a.sun_path), "/proc/self/fd/%d%s", c->rootfd, c->path);
 	if (fd < 0 || r >= (int)sizeof(a.sun_path)) {
-		arm(c, now_us() + backoff_next(&c->backoff));
+		arm(c, clock_us() + backoff_next(&c->backoff));
 		return;
 	}
 	r = connect(fd, (struct sockaddr *)&a, sizeof(a));
 	if (r < 0 && errno != EINPROGRESS) {
 		if (!c->connected)
 			snprintf(c->error, sizeof(c->error), "%s: %s", c->path, strerror(errno));
-		arm(c, now_us() + backoff_next(&c->backoff));
+		arm(c, clock_us() + backoff_next(&c->backoff));
 		return;
 	}
 	c->connecting = r < 0;
@@ -428,9 +421,9 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *userdata)
 		return 0;
 	if (c->fd < 0)
 		start(c);
-	else if (c->connected && c->deadline_us && now_us() >= c->deadline_us)
+	else if (c->connected && c->deadline_us && clock_us() >= c->deadline_us)
 		drop(c, "no reply within 5 s");
-	else if (c->connected && now_us() >= c->next_ping_us && send_ping(c) < 0)
+	else if (c->connected && clock_us() >= c->next_ping_us && send_ping(c) < 0)
 		drop(c, "cannot send");
 	else
 		schedule(c);
@@ -444,7 +437,7 @@ void ipc_want(struct ipc *c, bool wanted)
 	c->wanted = wanted;
 	if (wanted) {
 		backoff_reset(&c->backoff);
-		arm(c, now_us());
+		arm(c, clock_us());
 	} else {
 		drop(c, NULL);
 		c->capture_known = c->config_rejected = false;

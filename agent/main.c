@@ -8,11 +8,11 @@
 #include <string.h>
 #include <sys/inotify.h>
 #include <systemd/sd-daemon.h>
-#include <time.h>
 
 #include "agent/addon.h"
 #include "agent/metrics.h"
 #include "agent/watch.h"
+#include "lib/clock.h"
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/paths.h"
@@ -34,18 +34,10 @@ static const char *const watched[] = { SR_CONFIG_DIR, SR_ASSIGNMENTS, SR_PUSHED,
 static sd_event_source *scan_timer;
 static struct watch watches[N_WATCHED];
 
-static uint64_t now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
-
 /* Soon, and once for all that comes together. */
 static void scan_soon(void)
 {
-	(void)sd_event_source_set_time(scan_timer, now_us() + DEBOUNCE_US);
+	(void)sd_event_source_set_time(scan_timer, clock_us() + DEBOUNCE_US);
 }
 
 static int on_inotify(sd_event_source *s, const struct inotify_event *e, void *userdata)
@@ -114,7 +106,7 @@ static int on_scan(sd_event_source *s, uint64_t usec, void *userdata)
 	unsigned active = 0, total = 0;
 
 	(void)usec;
-	sd_event_source_set_time(s, now_us() + a->interval_us);
+	sd_event_source_set_time(s, clock_us() + a->interval_us);
 	sd_event_source_set_enabled(s, SD_EVENT_ON);
 	connect_bus(a);
 	for (size_t i = 0; i < N_WATCHED; i++)
@@ -161,7 +153,7 @@ static int on_reload(sd_event_source *s, const struct signalfd_siginfo *info, vo
 
 	(void)s;
 	(void)info;
-	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)now_us());
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)clock_us());
 	if (agent_config_read(a->rootfd, NULL, &config, &err) < 0) {
 		log_error("%s: the settings before stay in force", err.text);
 		agent_config_free(&config);
@@ -191,7 +183,7 @@ static int run(struct agent *a)
 	if (sd_event_default(&a->event) < 0 || sd_event_add_signal(a->event, NULL, SIGTERM, NULL, NULL) < 0 ||
 	    sd_event_add_signal(a->event, NULL, SIGINT, NULL, NULL) < 0 ||
 	    sd_event_add_signal(a->event, NULL, SIGHUP, on_reload, a) < 0 ||
-	    sd_event_add_time(a->event, &scan_timer, CLOCK_MONOTONIC, now_us() + a->interval_us, 100000, on_scan, a) < 0) {
+	    sd_event_add_time(a->event, &scan_timer, CLOCK_MONOTONIC, clock_us() + a->interval_us, 100000, on_scan, a) < 0) {
 		log_error("cannot set up the event loop");
 		return 3;
 	}

@@ -63,34 +63,44 @@ static void states(FILE *f, const struct agent *a)
 				drift_has(d->verdict.drift, (enum drift_reason)r));
 }
 
+typedef uint64_t sink_value_fn(const struct sink_status *k);
+
+static uint64_t sink_delivered(const struct sink_status *k) { return k->delivered; }
+static uint64_t sink_dropped(const struct sink_status *k) { return k->dropped; }
+static uint64_t sink_refused(const struct sink_status *k) { return k->refused; }
+static uint64_t sink_up(const struct sink_status *k) { return k->connected; }
+static uint64_t sink_waiting(const struct sink_status *k) { return k->waiting_bytes; }
+static uint64_t sink_lost(const struct sink_status *k) { return k->lost_bytes; }
+
 struct sink_row {
 	FILE *f;
-	const char *name, *key;
+	const char *name;
+	sink_value_fn *value;
 };
 
-static void sink_line(struct json_object *sink, void *userdata)
+static void sink_line(const struct sink_status *k, void *userdata)
 {
 	const struct sink_row *row = userdata;
-	struct json_object *name = json_object_object_get(sink, "name"), *v = json_object_object_get(sink, row->key);
 
-	fprintf(row->f, "%s{sink=\"%s\"} %" PRId64 "\n", row->name, json_object_get_string(name), json_object_get_int64(v));
+	fprintf(row->f, "%s{sink=\"%s\"} %" PRIu64 "\n", row->name, k->name, row->value(k));
 }
 
 static void sinks(FILE *f, const struct agent *a)
 {
 	static const struct {
-		const char *name, *type, *help, *key;
+		const char *name, *type, *help;
+		sink_value_fn *value;
 	} rows[] = {
-		{ "serviceradar_agent_events_written_total", "counter", "Events that the sink has.", "delivered" },
-		{ "serviceradar_agent_events_dropped_total", "counter", "Events that neither the sink nor its queue could take.", "dropped" },
-		{ "serviceradar_agent_events_refused_total", "counter", "Events that the other end of the sink does not want.", "refused" },
-		{ "serviceradar_agent_sink_up", "gauge", "1 while the sink takes events.", "connected" },
-		{ "serviceradar_agent_sink_waiting_bytes", "gauge", "What waits in the sink's queue.", "waiting_bytes" },
-		{ "serviceradar_agent_sink_lost_bytes_total", "counter", "What could not be read back from the sink's queue.", "lost_bytes" },
+		{ "serviceradar_agent_events_written_total", "counter", "Events that the sink has.", sink_delivered },
+		{ "serviceradar_agent_events_dropped_total", "counter", "Events that neither the sink nor its queue could take.", sink_dropped },
+		{ "serviceradar_agent_events_refused_total", "counter", "Events that the other end of the sink does not want.", sink_refused },
+		{ "serviceradar_agent_sink_up", "gauge", "1 while the sink takes events.", sink_up },
+		{ "serviceradar_agent_sink_waiting_bytes", "gauge", "What waits in the sink's queue.", sink_waiting },
+		{ "serviceradar_agent_sink_lost_bytes_total", "counter", "What could not be read back from the sink's queue.", sink_lost },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct sink_row row = { f, rows[i].name, rows[i].key };
+		struct sink_row row = { f, rows[i].name, rows[i].value };
 
 		head(f, rows[i].name, rows[i].type, rows[i].help);
 		sinks_status(&a->sinks, sink_line, &row);

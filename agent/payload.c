@@ -12,13 +12,6 @@
 #include "lib/render.h"
 #include "lib/schema.h"
 
-static const char *text_of(struct json_object *o, const char *key)
-{
-	struct json_object *v;
-
-	return json_object_object_get_ex(o, key, &v) && json_object_is_type(v, json_type_string) ? json_object_get_string(v) : "";
-}
-
 /* The updater's record; `label` is the payload that is active. */
 static void read_record(struct addon *d, char label[80])
 {
@@ -31,13 +24,13 @@ static void read_record(struct addon *d, char label[80])
 	if (json_read_file(d->agent->rootfd, path + 1, &o, NULL) < 0)
 		return;
 	d->facts.activated = json_flag(o, "activated");
-	snprintf(d->grant_mode, sizeof(d->grant_mode), "%s", text_of(o, "grant_mode"));
+	snprintf(d->grant_mode, sizeof(d->grant_mode), "%s", json_text(o, "grant_mode"));
 	if (!d->facts.activated)
 		return;
-	snprintf(label, 80, "%s", text_of(o, "active"));
-	snprintf(d->active_sha256, sizeof(d->active_sha256), "%s", text_of(o, "binary_sha256"));
-	snprintf(d->active_mark, sizeof(d->active_mark), "%s", text_of(o, "binary_mark"));
-	snprintf(d->facts.version, sizeof(d->facts.version), "%s", text_of(o, "active_version"));
+	snprintf(label, 80, "%s", json_text(o, "active"));
+	snprintf(d->active_sha256, sizeof(d->active_sha256), "%s", json_text(o, "binary_sha256"));
+	snprintf(d->active_mark, sizeof(d->active_mark), "%s", json_text(o, "binary_mark"));
+	snprintf(d->facts.version, sizeof(d->facts.version), "%s", json_text(o, "active_version"));
 }
 
 static void path_of(const struct addon *d, const char *label, char path[512])
@@ -86,8 +79,8 @@ static const char *origin_digest(struct json_object *origin, const char *name)
 	for (size_t i = 0; i < json_object_array_length(files); i++) {
 		struct json_object *f = json_object_array_get_idx(files, i);
 
-		if (strcmp(text_of(f, "name"), name) == 0)
-			return text_of(f, "sha256");
+		if (strcmp(json_text(f, "name"), name) == 0)
+			return json_text(f, "sha256");
 	}
 	return "";
 }
@@ -100,7 +93,7 @@ static bool is_staged(struct addon *d)
 	_cleanup_close_ int dir = -1;
 	char path[512];
 
-	if (!origin || !d->artifact_sha256 || strcmp(text_of(origin, "sha256"), d->artifact_sha256) != 0)
+	if (!origin || !d->artifact_sha256 || strcmp(json_text(origin, "sha256"), d->artifact_sha256) != 0)
 		return false;
 	path_of(d, d->facts.want_version, path);
 	dir = fs_open_dir(d->agent->rootfd, path, false, NULL);
@@ -115,7 +108,7 @@ static bool key_revoked(const struct addon *d, const char *label)
 	_cleanup_keyring_ struct keyring keys = { 0 };
 	uint8_t id[8];
 
-	return origin && keyring_load(d->agent->rootfd, &keys, NULL) == 0 && minisign_id_parse(text_of(origin, "key_id"), id) == 0 &&
+	return origin && keyring_load(d->agent->rootfd, &keys, NULL) == 0 && minisign_id_parse(json_text(origin, "key_id"), id) == 0 &&
 	       keyring_revoked(&keys, id);
 }
 

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <sys/uio.h>
 #include <systemd/sd-journal.h>
-#include <time.h>
 
+#include "lib/clock.h"
 #include "lib/fs.h"
 #include "lib/json.h"
 #include "lib/log.h"
@@ -30,14 +30,6 @@ int sink_kind_parse(const char *s, enum sink_kind *out)
 void sink_init(struct sink *s, enum sink_kind kind, int rootfd, const char *path)
 {
 	*s = (struct sink){ .kind = kind, .rootfd = rootfd, .path = path, .limit = SINK_FILE_BYTES, .files = SINK_FILES, .fd = -1 };
-}
-
-static uint64_t now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
 /* Says once what is wrong, until it changes or is well again. */
@@ -78,9 +70,9 @@ static int open_file(struct sink *s)
 
 	if (s->fd >= 0)
 		return 0;
-	if (now_us() < s->retry_us)
+	if (clock_us() < s->retry_us)
 		return -EAGAIN;
-	s->retry_us = now_us() + 1000000;
+	s->retry_us = clock_us() + 1000000;
 	dir = open_parent(s, &name);
 	if (dir < 0) {
 		trouble(s, -dir, "open directory");
@@ -126,7 +118,7 @@ static void rotate(struct sink *s)
 /* Writes whole lines of buf[0, length) or nothing. */
 static int write_lines(struct sink *s, size_t length)
 {
-	size_t done = 0;
+	size_t done;
 	int r = open_file(s);
 
 	if (r < 0)
@@ -137,23 +129,15 @@ static int write_lines(struct sink *s, size_t length)
 		if (r < 0)
 			return r;
 	}
-	while (done < length) {
-		ssize_t n = write(s->fd, s->buf + done, length - done);
-
-		if (n > 0) {
-			done += (size_t)n;
-			continue;
-		}
-		if (n < 0 && errno == EINTR)
-			continue;
-		r = n < 0 ? -errno : -ENOSPC;
-		trouble(s, -r, "write");
-		if (done && ftruncate(s->fd, s->size) < 0)
-			s->size += (off_t)done; /* half a line stays; it can only be on a broken disk */
-		return r;
+	r = fs_write_all(s->fd, s->buf, length, &done);
+	if (r == 0) {
+		s->size += (off_t)length;
+		return 0;
 	}
-	s->size += (off_t)length;
-	return 0;
+	trouble(s, -r, "write");
+	if (done && ftruncate(s->fd, s->size) < 0)
+		s->size += (off_t)done; /* half a line stays; it can only be on a broken disk */
+	return r;
 }
 
 void sink_flush(struct sink *s)
@@ -200,29 +184,17 @@ static int append(struct sink *s, const char *text, size_t length)
 	return 0;
 }
 
-/* The text belongs to *o. NULL without memory. */
-static const char *to_text(const ProtobufCMessage *m, const char *type, struct json_object **o, size_t *length)
-{
-	*o = protojson_from_message(m);
-	if (!*o || json_object_object_add(*o, "type", json_object_new_string(type)) < 0)
-		return NULL;
-	return json_object_to_json_string_length(*o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, length);
-}
-
 static void to_file(struct sink *s, const char *type, const ProtobufCMessage *m)
 {
-	_cleanup_json_ struct json_object *o = NULL;
-	char line[4096];
-	const char *text = line;
-	int n = protojson_print(m, type, line, sizeof(line));
-	size_t length = n < 0 ? 0 : (size_t)n;
+	struct protojson_line line;
+	size_t length;
+	const char *text = protojson_line(&line, m, type, &length);
 
-	if (n < 0) /* too long for a line of ours, or with fields that only the object takes */
-		text = to_text(m, type, &o, &length);
 	if (s->used + length + 1 > FLUSH_AT)
 		sink_flush(s);
 	if (!text || append(s, text, length) < 0)
 		s->dropped++;
+	protojson_line_free(&line);
 }
 
 static void journal_done(struct sink *s, int r)
@@ -249,11 +221,12 @@ static void to_journal(struct sink *s, const NpFlowEvent *e)
 /* The journal takes fields of any name, and a message of many kinds as JSON. */
 static void message_to_journal(struct sink *s, const char *type, const ProtobufCMessage *m)
 {
-	_cleanup_json_ struct json_object *o = NULL;
+	struct protojson_line line;
 	size_t length;
-	const char *text = to_text(m, type, &o, &length);
+	const char *text = protojson_line(&line, m, type, &length);
 
 	journal_done(s, text ? sd_journal_send("MESSAGE=%s", text, "PRIORITY=6", "SR_TYPE=%s", type, NULL) : -ENOMEM);
+	protojson_line_free(&line);
 }
 
 void sink_event(struct sink *s, const NpFlowEvent *e)

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <json-c/json.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -29,6 +30,18 @@ struct sink {
 	uint64_t mark;        /* sinks.c */
 	int last_error;       /* errno that was logged last; 0 when all is well */
 	uint64_t retry_us;    /* CLOCK_MONOTONIC: no attempt to open before this */
+};
+
+/* How a sink of any kind fares. */
+struct sink_status {
+	const char *name;        /* "file", "journal", "ipfix/NAME" */
+	bool connected;          /* it takes events */
+	uint64_t delivered;      /* events */
+	uint64_t waiting_bytes;
+	uint64_t dropped;        /* events that found no room */
+	uint64_t refused;        /* events that its other end does not want */
+	uint64_t lost_bytes;     /* of its queue, damaged */
+	const char *error;       /* "": none */
 };
 
 int sink_kind_parse(const char *s, enum sink_kind *out);

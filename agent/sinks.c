@@ -62,13 +62,17 @@ static size_t pack(struct sinks *s, const ProtobufCMessage *m)
 
 static void forward(struct sinks *s, enum stream stream, const ProtobufCMessage *m)
 {
-	size_t size;
+	size_t size = 0;
+	bool packed = false;
 
-	if (!s->forwarders)
-		return;
-	size = pack(s, m);
-	for (struct forwarder *f = s->forwarders; f; f = f->next)
+	for (struct forwarder *f = s->forwarders; f; f = f->next) {
+		if (!forwarder_wants(f, stream))
+			continue;
+		if (!packed)
+			size = pack(s, m);
+		packed = true;
 		forwarder_append(f, stream, size ? s->packed : NULL, size);
+	}
 }
 
 void sinks_event(struct sinks *s, const NpFlowEvent *e)
@@ -126,7 +130,7 @@ bool sinks_refused(const struct sinks *s)
 		took = took || (k->kind != SINK_NONE && k->dropped == k->mark);
 	}
 	for (const struct forwarder *f = s->forwarders; f; f = f->next) {
-		if (f->ending || !(f->streams & 1u << STREAM_ADDON_RECORD))
+		if (!forwarder_wants(f, STREAM_ADDON_RECORD))
 			continue;
 		any = true;
 		took = took || forwarder_dropped(f) == f->mark;
@@ -143,40 +147,32 @@ uint64_t sinks_dropped(const struct sinks *s)
 	return n;
 }
 
-static struct json_object *own_status(const struct sink *k, const char *name)
+static struct sink_status own_status(const struct sink *k, const char *name)
 {
-	struct json_object *o = json_object_new_object();
-
-	if (!o)
-		return NULL;
-	json_object_object_add(o, "type", json_object_new_string("sink"));
-	json_object_object_add(o, "name", json_object_new_string(name));
-	json_object_object_add(o, "connected", json_object_new_boolean(k->last_error == 0));
-	json_object_object_add(o, "delivered", json_object_new_int64((int64_t)k->written));
-	json_object_object_add(o, "waiting_bytes", json_object_new_int64((int64_t)k->used));
-	json_object_object_add(o, "dropped", json_object_new_int64((int64_t)k->dropped));
-	json_object_object_add(o, "refused", json_object_new_int64(0));
-	json_object_object_add(o, "lost_bytes", json_object_new_int64(0));
-	json_object_object_add(o, "error", json_object_new_string(k->last_error ? strerror(k->last_error) : ""));
-	return o;
+	return (struct sink_status){
+		.name = name,
+		.connected = k->last_error == 0,
+		.delivered = k->written,
+		.waiting_bytes = k->used,
+		.dropped = k->dropped,
+		.error = k->last_error ? strerror(k->last_error) : "",
+	};
 }
 
-void sinks_status(const struct sinks *s, void (*fn)(struct json_object *sink, void *userdata), void *userdata)
+void sinks_status(const struct sinks *s, sink_status_fn *fn, void *userdata)
 {
 	const struct sink *own[] = { &s->file, &s->journal };
 	static const char *const names[] = { "file", "journal" };
+	struct sink_status status;
 
 	for (size_t i = 0; i < 2; i++) {
-		_cleanup_json_ struct json_object *o = own[i]->kind == SINK_NONE ? NULL : own_status(own[i], names[i]);
-
-		if (o)
-			fn(o, userdata);
+		status = own_status(own[i], names[i]);
+		if (own[i]->kind != SINK_NONE)
+			fn(&status, userdata);
 	}
 	for (const struct forwarder *f = s->forwarders; f; f = f->next) {
-		_cleanup_json_ struct json_object *o = forwarder_status(f);
-
-		if (o)
-			fn(o, userdata);
+		status = forwarder_status(f);
+		fn(&status, userdata);
 	}
 }
 

@@ -40,7 +40,8 @@ bool sinks_refused(const struct sinks *s);
 /* Of all of them, events. */
 uint64_t sinks_dropped(const struct sinks *s);
 
-/* Calls fn with one {"type": "sink", …} for each, which stays with the caller. */
-void sinks_status(const struct sinks *s, void (*fn)(struct json_object *sink, void *userdata), void *userdata);
+/* Calls fn for each; what it is given is valid during the call. */
+typedef void sink_status_fn(const struct sink_status *status, void *userdata);
+void sinks_status(const struct sinks *s, sink_status_fn *fn, void *userdata);
 
 void sinks_free(struct agent *a);

@@ -4,18 +4,12 @@
 #include <string.h>
 
 #include "agent/metrics.h"
-
-static int64_t number(struct json_object *config, const char *key)
-{
-	struct json_object *v;
-
-	return json_object_object_get_ex(config, key, &v) ? json_object_get_int64(v) : 0;
-}
+#include "lib/json.h"
 
 static int event_file_on(struct agent *a, struct json_object *config, struct error *err)
 {
 	(void)err;
-	sinks_assign_file(a, true, (off_t)number(config, "max_bytes"), (unsigned)number(config, "files"));
+	sinks_assign_file(a, true, (off_t)json_number(config, "max_bytes"), (unsigned)json_number(config, "files"));
 	return 0;
 }
 

@@ -59,16 +59,9 @@ static int open_binary(struct updater *u, struct payload *p)
 
 /* ---- what a staged version came from ---- */
 
-static const char *text_of(struct json_object *o, const char *key)
-{
-	struct json_object *v;
-
-	return json_object_object_get_ex(o, key, &v) && json_object_is_type(v, json_type_string) ? json_object_get_string(v) : "";
-}
-
 static int check_file(struct updater *u, const struct payload *p, struct json_object *file)
 {
-	const char *name = text_of(file, "name"), *want = text_of(file, "sha256");
+	const char *name = json_text(file, "name"), *want = json_text(file, "sha256");
 	char shown[512], now[65];
 	_cleanup_close_ int fd = -1;
 	int r;
@@ -104,8 +97,8 @@ static int check_origin(struct updater *u, struct payload *p)
 	}
 	if (r < 0 || !json_object_object_get_ex(o, "files", &files) || !json_object_is_type(files, json_type_array))
 		return error_set(&u->err, -EINVAL, "%s/" PAYLOAD_ORIGIN ": missing or damaged: stage the bundle again", p->path);
-	(void)snprintf(p->bundle_sha256, sizeof(p->bundle_sha256), "%s", text_of(o, "sha256"));
-	(void)snprintf(p->key_id, sizeof(p->key_id), "%s", text_of(o, "key_id"));
+	(void)snprintf(p->bundle_sha256, sizeof(p->bundle_sha256), "%s", json_text(o, "sha256"));
+	(void)snprintf(p->key_id, sizeof(p->key_id), "%s", json_text(o, "key_id"));
 	r = 0;
 	for (size_t i = 0; r == 0 && i < json_object_array_length(files); i++)
 		r = check_file(u, p, json_object_array_get_idx(files, i));

@@ -11,13 +11,6 @@
 #include "lib/json.h"
 #include "lib/paths.h"
 
-static const char *text_of(struct json_object *o, const char *key)
-{
-	struct json_object *v;
-
-	return json_object_object_get_ex(o, key, &v) && json_object_is_type(v, json_type_string) ? json_object_get_string(v) : "";
-}
-
 static int read_object(struct updater *u, const char *id, const char *name, struct json_object **out)
 {
 	_cleanup_close_ int dir = payload_state_dir(u, id, false);
@@ -44,20 +37,20 @@ int state_read(struct updater *u, const char *id, struct state *out)
 		return r;
 	out->activated = json_flag(o, "activated");
 	out->removing = json_flag(o, "removing");
-	(void)snprintf(out->label, sizeof(out->label), "%s", text_of(o, "active"));
-	(void)snprintf(out->version, sizeof(out->version), "%s", text_of(o, "active_version"));
-	(void)snprintf(out->previous, sizeof(out->previous), "%s", text_of(o, "previous"));
-	(void)snprintf(out->highest, sizeof(out->highest), "%s", text_of(o, "highest_version"));
+	(void)snprintf(out->label, sizeof(out->label), "%s", json_text(o, "active"));
+	(void)snprintf(out->version, sizeof(out->version), "%s", json_text(o, "active_version"));
+	(void)snprintf(out->previous, sizeof(out->previous), "%s", json_text(o, "previous"));
+	(void)snprintf(out->highest, sizeof(out->highest), "%s", json_text(o, "highest_version"));
 	if (!payload_label_valid(out->label) || !payload_label_valid(out->previous) || (*out->highest && !semver_valid(out->highest)) ||
 	    (out->activated && !*out->label)) {
 		*out = (struct state){ 0 };
 		return error_set(&u->err, -EINVAL, SR_ADDONS "/%s/state.json: active, previous or highest_version is no version", id);
 	}
-	(void)snprintf(out->sha256, sizeof(out->sha256), "%s", text_of(o, "binary_sha256"));
-	(void)snprintf(out->mark, sizeof(out->mark), "%s", text_of(o, "binary_mark"));
-	(void)snprintf(out->last_error, sizeof(out->last_error), "%s", text_of(o, "last_error"));
+	(void)snprintf(out->sha256, sizeof(out->sha256), "%s", json_text(o, "binary_sha256"));
+	(void)snprintf(out->mark, sizeof(out->mark), "%s", json_text(o, "binary_mark"));
+	(void)snprintf(out->last_error, sizeof(out->last_error), "%s", json_text(o, "last_error"));
 	for (enum grant_mode m = GRANT_NONE; m <= GRANT_AMBIENT; m++)
-		if (strcmp(text_of(o, "grant_mode"), grant_mode_name(m)) == 0)
+		if (strcmp(json_text(o, "grant_mode"), grant_mode_name(m)) == 0)
 			out->grant = m;
 	return 0;
 }
@@ -145,7 +138,7 @@ struct journal journal_read(struct updater *u, const char *id)
 		return (struct journal){ JOURNAL_NONE, false, false };
 	if (r < 0)
 		return j;
-	verb = text_of(o, "verb");
+	verb = json_text(o, "verb");
 	for (enum journal_verb i = JOURNAL_ACTIVATE; i <= JOURNAL_REMOVE; i++)
 		if (strcmp(verb, journal_names[i]) == 0)
 			j.verb = i;

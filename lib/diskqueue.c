@@ -7,10 +7,11 @@
 #include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <zlib.h>
 
 #include "lib/cleanup.h"
+#include "lib/clock.h"
+#include "lib/fs.h"
 
 #define MAGIC       "SRQUEUE1"
 #define MAGIC_BYTES 8u
@@ -67,14 +68,6 @@ static int each_segment(int dir, void (*fn)(int dir, uint64_t segment, const cha
 
 /* ---- to append ---- */
 
-static uint64_t now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
-
 struct totals {
 	uint64_t bytes, highest;
 };
@@ -96,7 +89,7 @@ static int count(struct diskqueue *q, struct totals *t)
 
 	*t = (struct totals){ 0 };
 	r = each_segment(q->dir, add_segment, t);
-	q->looked_us = now_us();
+	q->looked_us = clock_us();
 	if (r == 0)
 		q->used = t->bytes;
 	return r;
@@ -149,7 +142,7 @@ static bool has_room(struct diskqueue *q, size_t more)
 
 	if (q->used + q->buffered + more <= q->limit)
 		return true;
-	if (now_us() - q->looked_us < RECOUNT_US || count(q, &t) < 0)
+	if (clock_us() - q->looked_us < RECOUNT_US || count(q, &t) < 0)
 		return false;
 	return q->used + q->buffered + more <= q->limit;
 }
@@ -193,28 +186,18 @@ int diskqueue_append(struct diskqueue *q, uint32_t type, const void *bytes, size
 	return 0;
 }
 
-static int write_all(struct diskqueue *q)
+static int write_buffered(struct diskqueue *q)
 {
-	size_t done = 0;
+	size_t done;
+	int r = fs_write_all(q->fd, q->buf, q->buffered, &done);
 
-	while (done < q->buffered) {
-		ssize_t n = write(q->fd, q->buf + done, q->buffered - done);
-		int r;
-
-		if (n > 0) {
-			done += (size_t)n;
-			continue;
-		}
-		if (n < 0 && errno == EINTR)
-			continue;
-		r = n < 0 ? -errno : -ENOSPC;
-		if (done && ftruncate(q->fd, (off_t)q->size) < 0)
-			(void)begin_segment(q, q->segment + 1); /* the torn record is the last of its segment */
-		return r;
+	if (r == 0) {
+		q->size += done;
+		q->used += done;
+	} else if (done && ftruncate(q->fd, (off_t)q->size) < 0) {
+		(void)begin_segment(q, q->segment + 1); /* the torn record is the last of its segment */
 	}
-	q->size += done;
-	q->used += done;
-	return 0;
+	return r;
 }
 
 int diskqueue_flush(struct diskqueue *q)
@@ -226,7 +209,7 @@ int diskqueue_flush(struct diskqueue *q)
 	if (q->size + q->buffered > q->segment_bytes && q->size > MAGIC_BYTES)
 		r = begin_segment(q, q->segment + 1);
 	if (r == 0)
-		r = write_all(q);
+		r = write_buffered(q);
 	if (r < 0)
 		q->dropped += q->buffered_records;
 	else

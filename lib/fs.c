@@ -193,21 +193,23 @@ int fs_read_fd(int fd, const char *path, size_t limit, char **data, size_t *size
 	return 0;
 }
 
-static int write_all(int fd, const void *data, size_t size)
+int fs_write_all(int fd, const void *data, size_t size, size_t *done)
 {
 	const char *p = data;
+	size_t at = 0;
+	int r = 0;
 
-	while (size > 0) {
-		ssize_t n = write(fd, p, size);
+	while (at < size && r == 0) {
+		ssize_t n = write(fd, p + at, size - at);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		p += n;
-		size -= (size_t)n;
+		if (n > 0)
+			at += (size_t)n;
+		else if (n == 0 || errno != EINTR)
+			r = n == 0 ? -ENOSPC : -errno;
 	}
-	return 0;
+	if (done)
+		*done = at;
+	return r;
 }
 
 static int temporary_name(char *buf, size_t size, const char *name)
@@ -219,7 +221,7 @@ static int temporary_name(char *buf, size_t size, const char *name)
 
 static int fill(int fd, const void *data, size_t size, mode_t mode, uid_t uid, gid_t gid)
 {
-	int r = write_all(fd, data, size);
+	int r = fs_write_all(fd, data, size, NULL);
 
 	if (r < 0)
 		return r;

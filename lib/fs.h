@@ -30,6 +30,9 @@ int fs_read_file(int dirfd, const char *path, size_t limit, char **data, size_t 
 /* As fs_read_file, of a file that is open, from where its offset is; `shown` is the name used in messages. Needs no /proc. */
 int fs_read_fd(int fd, const char *shown, size_t limit, char **data, size_t *size, struct error *err);
 
+/* Writes all of it. 0, or a negative errno; how much was written is in *done, which may be NULL. */
+int fs_write_all(int fd, const void *data, size_t size, size_t *done);
+
 /* Replaces `name` in `dirfd` atomically: written under a temporary name, mode and owner set (uid or gid (…)-1: left),
  * fsynced, renamed, directory fsynced. Nothing of it is left after a failure. */
 int fs_write_atomic(int dirfd, const char *name, const void *data, size_t size, mode_t mode, uid_t uid, gid_t gid,

@@ -5,6 +5,7 @@
 #include <json-c/json.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "lib/cleanup.h"
 #include "lib/error.h"
@@ -26,6 +27,22 @@ int json_parse(const char *text, size_t size, const char *where, struct json_obj
 
 /* The same for a file of at most JSON_MAX_BYTES; `path` may be relative to `dirfd`. -ENOENT when it is not there. */
 int json_read_file(int dirfd, const char *path, struct json_object **out, struct error *err);
+
+/* The text at a key, borrowed; "" when it is not there, or is no string. */
+static inline const char *json_text(const struct json_object *o, const char *key)
+{
+	struct json_object *v;
+
+	return json_object_object_get_ex(o, key, &v) && json_object_is_type(v, json_type_string) ? json_object_get_string(v) : "";
+}
+
+/* The number at a key; 0 when it is not there. */
+static inline uint64_t json_number(const struct json_object *o, const char *key)
+{
+	struct json_object *v;
+
+	return json_object_object_get_ex(o, key, &v) ? json_object_get_uint64(v) : 0;
+}
 
 /* Whether an object has the key, and its value is true. */
 static inline bool json_flag(const struct json_object *o, const char *key)

@@ -17,6 +17,16 @@ struct json_object *protojson_from_message(const ProtobufCMessage *message);
  * the length without its NUL, or -EMSGSIZE; -ENOTSUP for a message with bytes, enums or doubles. */
 int protojson_print(const ProtobufCMessage *message, const char *type, char *out, size_t size);
 
+/* The same of any message, at whatever length: printed where that can be done, by way of an object else. */
+struct protojson_line {
+	struct json_object *object;
+	char text[4096];
+};
+
+/* The text, borrowed from *line, and its length without the NUL; NULL without memory, with *length 0. protojson_line_free in either case. */
+const char *protojson_line(struct protojson_line *line, const ProtobufCMessage *message, const char *type, size_t *length);
+void protojson_line_free(struct protojson_line *line);
+
 /* A JSON object to a message; names in lowerCamelCase or as in the .proto file. Unknown keys, wrong types, numbers out
  * of range: -EINVAL naming the key and value. Free with protobuf_c_message_free_unpacked(*out, NULL). */
 int protojson_to_message(struct json_object *object, const ProtobufCMessageDescriptor *descriptor,

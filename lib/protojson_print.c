@@ -241,3 +241,23 @@ int protojson_print(const ProtobufCMessage *message, const char *type, char *out
 	*w.at = '\0';
 	return (int)(w.at - out);
 }
+
+const char *protojson_line(struct protojson_line *line, const ProtobufCMessage *message, const char *type, size_t *length)
+{
+	int n = protojson_print(message, type, line->text, sizeof(line->text));
+
+	line->object = NULL;
+	*length = n < 0 ? 0 : (size_t)n;
+	if (n >= 0)
+		return line->text;
+	line->object = protojson_from_message(message);
+	if (!line->object || (type && json_object_object_add(line->object, "type", json_object_new_string(type)) < 0))
+		return NULL;
+	return json_object_to_json_string_length(line->object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, length);
+}
+
+void protojson_line_free(struct protojson_line *line)
+{
+	json_object_put(line->object);
+	line->object = NULL;
+}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "netprobe/external.h"
+#include "lib/transport.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -272,18 +273,9 @@ void external_socket_event(struct external *x, const struct event *event)
 
 static int protocol_of(const ExternalFlowRecord *r)
 {
-	static const struct {
-		const char *name;
-		int number;
-	} names[] = { { "tcp", IPPROTO_TCP }, { "udp", IPPROTO_UDP }, { "icmp", IPPROTO_ICMP }, { "icmpv6", IPPROTO_ICMPV6 },
-		      { "udplite", IPPROTO_UDPLITE } };
-
 	if (r->ip_protocol)
 		return r->ip_protocol <= 255 ? (int)r->ip_protocol : -1;
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (strcasecmp(r->transport_protocol, names[i].name) == 0)
-			return names[i].number;
-	return -1;
+	return transport_number(r->transport_protocol);
 }
 
 static int check(const ExternalFlowRecord *r, struct error *err)

@@ -107,13 +107,6 @@ static int open_part(struct transfer *t)
 	return 0;
 }
 
-static const char *text_of(struct json_object *o, const char *key)
-{
-	struct json_object *v;
-
-	return json_object_object_get_ex(o, key, &v) && json_object_is_type(v, json_type_string) ? json_object_get_string(v) : "";
-}
-
 /* Whether what was broken off belongs to this request; its ETag is what the server is asked with. */
 static bool resumable(struct transfer *t, char etag[256])
 {
@@ -121,9 +114,9 @@ static bool resumable(struct transfer *t, char etag[256])
 
 	if (t->size == 0 || json_read_file(t->dir, t->meta, &o, NULL) < 0)
 		return false;
-	if (strcmp(text_of(o, "url"), t->rq->url) != 0 || strcmp(text_of(o, "sha256"), t->rq->sha256 ? t->rq->sha256 : "") != 0)
+	if (strcmp(json_text(o, "url"), t->rq->url) != 0 || strcmp(json_text(o, "sha256"), t->rq->sha256 ? t->rq->sha256 : "") != 0)
 		return false;
-	(void)snprintf(etag, 256, "%s", text_of(o, "etag"));
+	(void)snprintf(etag, 256, "%s", json_text(o, "etag"));
 	return *etag == '"';
 }
 

@@ -37,21 +37,6 @@ struct destination {
 	void (*free)(void *self);
 };
 
-/* "" and 0 for a setting that is not there. */
-static inline const char *setting_text(struct json_object *settings, const char *key)
-{
-	struct json_object *v;
-
-	return json_object_object_get_ex(settings, key, &v) ? json_object_get_string(v) : "";
-}
-
-static inline uint64_t setting_number(struct json_object *settings, const char *key)
-{
-	struct json_object *v;
-
-	return json_object_object_get_ex(settings, key, &v) ? json_object_get_uint64(v) : 0;
-}
-
 extern const struct destination ipfix_destination, syslog_destination, otlp_destination, nats_destination;
 
 /* Those of this program, ended by NULL: agent-forward-nats has its own, so that only who uses it needs the library. */

@@ -12,6 +12,9 @@
 #include "agent/forward/link.h"
 #include "agent/np.h"
 #include "agent/stream.h"
+#include "lib/clock.h"
+#include "lib/json.h"
+#include "lib/transport.h"
 
 #define VERSION         10u
 #define HEADER_BYTES    16u
@@ -22,7 +25,7 @@
 #define UDP_MESSAGE     1400u  /* fits a path with a tunnel or two */
 #define TCP_MESSAGE     8192u
 #define BATCH_BYTES     65536u
-#define TEMPLATES_AGAIN 30     /* seconds; RFC 7011, section 8.4: over UDP they are sent again and again */
+#define TEMPLATES_AGAIN_US 30000000u /* RFC 7011, section 8.4: over UDP they are sent again and again */
 #define TEXT_MAX        254u   /* the length fits one byte: RFC 7011, section 7 */
 
 enum owner { IANA, REVERSE, OURS };
@@ -107,7 +110,7 @@ struct ipfix {
 	uint16_t port;
 	bool stream;
 	uint32_t domain, enterprise, sequence;
-	time_t templates_sent; /* CLOCK_MONOTONIC; 0: not on this connection */
+	uint64_t templates_sent_us; /* clock_us(); 0: not on this connection */
 	uint8_t batch[BATCH_BYTES];
 	size_t used, set;      /* `set`: where the open set begins */
 	uint16_t set_id;
@@ -197,15 +200,9 @@ static size_t build_templates(const struct ipfix *x, uint8_t bytes[1024])
 
 static uint8_t protocol_number(const char *name)
 {
-	static const struct {
-		const char *name;
-		uint8_t number;
-	} known[] = { { "tcp", 6 }, { "udp", 17 }, { "icmp", 1 }, { "icmpv6", 58 }, { "udplite", 136 } };
+	int number = transport_number(name);
 
-	for (size_t i = 0; i < COUNT(known); i++)
-		if (strcmp(known[i].name, name) == 0)
-			return known[i].number;
-	return (uint8_t)strtoul(name, NULL, 10);
+	return (uint8_t)(number < 0 ? strtoul(name, NULL, 10) : (unsigned long)number);
 }
 
 /* IANA's registry "flowEndReason". */
@@ -368,24 +365,16 @@ static int ipfix_add(void *self, const struct diskqueue_record *record)
 	return t && fits ? append(self, t->id, bytes, o.used) : -EBADMSG;
 }
 
-static time_t now_s(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec + 1;
-}
-
 static int send_templates(struct ipfix *x, struct error *err)
 {
 	uint8_t bytes[1024];
 	int r;
 
-	if (x->templates_sent && (x->stream || now_s() - x->templates_sent < TEMPLATES_AGAIN))
+	if (x->templates_sent_us && (x->stream || clock_us() - x->templates_sent_us < TEMPLATES_AGAIN_US))
 		return 0;
 	r = link_send(&x->link, bytes, build_templates(x, bytes), err);
 	if (r == 0)
-		x->templates_sent = now_s();
+		x->templates_sent_us = clock_us();
 	return r;
 }
 
@@ -420,7 +409,7 @@ static int ipfix_open(void *self, struct error *err)
 {
 	struct ipfix *x = self;
 
-	x->templates_sent = 0;
+	x->templates_sent_us = 0;
 	x->sequence = 0;
 	x->n_messages = 0;
 	x->used = x->set = 0;
@@ -446,16 +435,16 @@ static int ipfix_new(struct json_object *settings, void **self, struct error *er
 	struct ipfix *x = calloc(1, sizeof(*x));
 
 	if (x)
-		x->host = strdup(setting_text(settings, "host"));
+		x->host = strdup(json_text(settings, "host"));
 	if (!x || !x->host) {
 		free(x);
 		return error_set(err, -ENOMEM, "out of memory");
 	}
 	x->link.fd = -1;
-	x->port = (uint16_t)setting_number(settings, "port");
-	x->stream = strcmp(setting_text(settings, "transport"), "tcp") == 0;
-	x->domain = (uint32_t)setting_number(settings, "observation_domain");
-	x->enterprise = (uint32_t)setting_number(settings, "enterprise");
+	x->port = (uint16_t)json_number(settings, "port");
+	x->stream = strcmp(json_text(settings, "transport"), "tcp") == 0;
+	x->domain = (uint32_t)json_number(settings, "observation_domain");
+	x->enterprise = (uint32_t)json_number(settings, "enterprise");
 	*self = x;
 	return 0;
 }

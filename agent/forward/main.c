@@ -6,10 +6,10 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <time.h>
 
 #include "agent/backoff.h"
 #include "agent/forward/forward.h"
+#include "lib/clock.h"
 #include "lib/json.h"
 
 #define PROGRAM      program_invocation_short_name /* two programs have this file */
@@ -54,21 +54,13 @@ struct run {
 	char report[1024];
 };
 
-static uint64_t now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
-
 /* One line on standard output, when it says something new; at most one a second unless `now`. */
 static void report(struct run *r, bool now)
 {
 	_cleanup_json_ struct json_object *o = NULL;
 	const char *text;
 
-	if (!now && now_us() - r->reported_us < REPORT_US)
+	if (!now && clock_us() - r->reported_us < REPORT_US)
 		return;
 	o = json_object_new_object();
 	json_object_object_add(o, "connected", json_object_new_boolean(r->open && r->up));
@@ -78,7 +70,7 @@ static void report(struct run *r, bool now)
 	json_object_object_add(o, "waiting_bytes", json_object_new_int64((int64_t)diskqueue_waiting(&r->queue)));
 	json_object_object_add(o, "error", json_object_new_string(r->error.text));
 	text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
-	r->reported_us = now_us();
+	r->reported_us = clock_us();
 	if (!text || strcmp(text, r->report) == 0)
 		return;
 	(void)snprintf(r->report, sizeof(r->report), "%s", text);
@@ -103,9 +95,9 @@ static void wait_ms(int ms)
 /* Such as wait_ms, whatever the agent says meanwhile. */
 static void pause_us(struct run *r, uint64_t us)
 {
-	uint64_t end = now_us() + us, now;
+	uint64_t end = clock_us() + us, now;
 
-	while (!stopping && (now = now_us()) < end) {
+	while (!stopping && (now = clock_us()) < end) {
 		wait_ms((int)((end - now) / 1000 + 1));
 		report(r, false);
 	}
@@ -146,7 +138,7 @@ static bool connect_to(struct run *r)
 		return false;
 	}
 	r->open = true;
-	r->opened_us = now_us();
+	r->opened_us = clock_us();
 	return true;
 }
 
@@ -160,8 +152,8 @@ static int settle_silent(struct run *r)
 	if (e < 0)
 		return e;
 	if (r->mark.set && !r->mark.arrived_us && arrived >= r->mark.sent)
-		r->mark.arrived_us = now_us();
-	if (r->mark.set && r->mark.arrived_us && now_us() - r->mark.arrived_us >= SETTLE_US) {
+		r->mark.arrived_us = clock_us();
+	if (r->mark.set && r->mark.arrived_us && clock_us() - r->mark.arrived_us >= SETTLE_US) {
 		confirm(r, r->mark.position, r->mark.read);
 		r->mark.set = false;
 	}
@@ -185,7 +177,7 @@ static int settle(struct run *r)
 		return e;
 	if (!r->to->progress)
 		confirm(r, r->queue.at, r->read);
-	if (r->up || (r->delivered + r->refused == before && now_us() - r->opened_us < SETTLE_US))
+	if (r->up || (r->delivered + r->refused == before && clock_us() - r->opened_us < SETTLE_US))
 		return 0;
 	r->up = true;
 	r->error.text[0] = '\0';

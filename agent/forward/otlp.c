@@ -176,7 +176,7 @@ static int compress_text(const char *in, size_t size, uint8_t **out, size_t *out
 
 static int post(struct otlp *x, const char *body, size_t size, long *status, struct error *err)
 {
-	bool gzip = strcmp(setting_text(x->settings, "compression"), "gzip") == 0;
+	bool gzip = strcmp(json_text(x->settings, "compression"), "gzip") == 0;
 	_cleanup_free_ uint8_t *packed = NULL;
 	CURLcode c;
 
@@ -188,7 +188,7 @@ static int post(struct otlp *x, const char *body, size_t size, long *status, str
 	curl_easy_setopt(x->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)size);
 	c = curl_easy_perform(x->curl);
 	if (c != CURLE_OK)
-		return error_set(err, -EIO, "%s: %s", setting_text(x->settings, "url"), *x->complaint ? x->complaint : curl_easy_strerror(c));
+		return error_set(err, -EIO, "%s: %s", json_text(x->settings, "url"), *x->complaint ? x->complaint : curl_easy_strerror(c));
 	curl_easy_getinfo(x->curl, CURLINFO_RESPONSE_CODE, status);
 	return 0;
 }
@@ -230,10 +230,10 @@ static int otlp_send(void *self, uint64_t *refused, struct error *err)
 	/* 400, and "cannot be processed": the same bytes will never do. All else may be set right, or pass. */
 	if (status == 400 || status == 413 || status == 422) {
 		*refused += records;
-		fprintf(stderr, "agent-forward: otlp: %s: HTTP status %ld: %.200s\n", setting_text(x->settings, "url"), status, x->answer);
+		fprintf(stderr, "agent-forward: otlp: %s: HTTP status %ld: %.200s\n", json_text(x->settings, "url"), status, x->answer);
 		return 0;
 	}
-	return error_set(err, -EIO, "%s: HTTP status %ld", setting_text(x->settings, "url"), status);
+	return error_set(err, -EIO, "%s: HTTP status %ld", json_text(x->settings, "url"), status);
 }
 
 /* There is no connection to open before there is something to send. */
@@ -279,7 +279,7 @@ static int add_header(struct otlp *x, const char *line)
 /* "Name: value" lines. They may be secrets: no message shows one. */
 static int read_headers(struct otlp *x, struct error *err)
 {
-	const char *path = setting_text(x->settings, "headers_file");
+	const char *path = json_text(x->settings, "headers_file");
 	_cleanup_free_ char *data = NULL;
 	size_t size;
 	unsigned number = 0;
@@ -302,7 +302,7 @@ static int read_headers(struct otlp *x, struct error *err)
 
 static void set_file(struct otlp *x, CURLoption option, const char *key)
 {
-	const char *path = setting_text(x->settings, key);
+	const char *path = json_text(x->settings, key);
 
 	if (*path)
 		curl_easy_setopt(x->curl, option, path);
@@ -310,13 +310,13 @@ static void set_file(struct otlp *x, CURLoption option, const char *key)
 
 static int prepare(struct otlp *x, struct error *err)
 {
-	const char *url = setting_text(x->settings, "url");
+	const char *url = json_text(x->settings, "url");
 	int r = read_headers(x, err);
 
 	if (r < 0)
 		return r;
 	if (add_header(x, "Content-Type: application/json") < 0 || add_header(x, "Expect:") < 0 ||
-	    (strcmp(setting_text(x->settings, "compression"), "gzip") == 0 && add_header(x, "Content-Encoding: gzip") < 0))
+	    (strcmp(json_text(x->settings, "compression"), "gzip") == 0 && add_header(x, "Content-Encoding: gzip") < 0))
 		return -ENOMEM;
 	curl_easy_setopt(x->curl, CURLOPT_URL, url);
 	curl_easy_setopt(x->curl, CURLOPT_PROTOCOLS_STR, "http,https");

@@ -10,6 +10,7 @@
 #include "agent/forward/event.h"
 #include "agent/forward/forward.h"
 #include "agent/forward/link.h"
+#include "lib/json.h"
 
 #define BATCH_BYTES 65536u
 #define INFORMATIONAL 6u /* RFC 5424, section 6.2.1 */
@@ -111,10 +112,10 @@ static int syslog_progress(void *self, uint64_t *sent, uint64_t *arrived, struct
 static int syslog_open(void *self, struct error *err)
 {
 	struct syslog *s = self;
-	const char *host = setting_text(s->settings, "host");
-	const struct link_tls tls = { setting_text(s->settings, "ca_file"), setting_text(s->settings, "client_cert"),
-				      setting_text(s->settings, "client_key") };
-	int r = link_open(&s->link, host, (uint16_t)setting_number(s->settings, "port"), true, err);
+	const char *host = json_text(s->settings, "host");
+	const struct link_tls tls = { json_text(s->settings, "ca_file"), json_text(s->settings, "client_cert"),
+				      json_text(s->settings, "client_key") };
+	int r = link_open(&s->link, host, (uint16_t)json_number(s->settings, "port"), true, err);
 
 	s->used = 0;
 	return r < 0 ? r : link_start_tls(&s->link, host, &tls, err);
@@ -150,7 +151,7 @@ static int syslog_new(struct json_object *settings, void **self, struct error *e
 		return error_set(err, -ENOMEM, "out of memory");
 	s->link.fd = -1;
 	s->settings = json_object_get(settings);
-	s->priority = facility_number(setting_text(settings, "facility")) * 8 + INFORMATIONAL;
+	s->priority = facility_number(json_text(settings, "facility")) * 8 + INFORMATIONAL;
 	if (gethostname(s->host_name, sizeof(s->host_name) - 1) < 0 || !*s->host_name)
 		(void)snprintf(s->host_name, sizeof(s->host_name), "-");
 	clean_name(s->host_name);

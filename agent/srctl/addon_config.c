@@ -102,10 +102,11 @@ int verb_addon_config(struct srctl *s, const char *id)
 		fprintf(stderr, "srctl: %s\n", err.text);
 		return EXIT_FAILED;
 	}
-	if (!assignment || !json_object_object_get_ex(assignment, "config", &config))
+	config = json_object_get(json_object_object_get(assignment, "config"));
+	if (!json_object_is_type(config, json_type_object)) {
+		json_object_put(config);
 		config = json_object_new_object();
-	else
-		json_object_get(config);
+	}
 	if (s->n_set)
 		return change(s, id, schema, assignment, config);
 	schema_apply_defaults(schema, config);

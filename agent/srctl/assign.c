@@ -5,25 +5,17 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/inotify.h>
-#include <time.h>
 
 #include "agent/srctl/srctl.h"
 #include "lib/assignment.h"
+#include "lib/clock.h"
 #include "lib/fs.h"
 #include "lib/json.h"
 #include "lib/manifest.h"
 #include "lib/paths.h"
 #include "lib/schema.h"
 
-#define WAIT_MS 30000
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
+#define WAIT_US 30000000u
 
 static int build(struct srctl *s, const char *id, bool enable, int dir, struct json_object **out, struct error *err)
 {
@@ -80,7 +72,7 @@ static int wait_for(struct srctl *s, const char *id, const char *want, const cha
 {
 	_cleanup_close_ int notify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	_cleanup_close_ int dir = fs_open_dir(s->rootfd, SR_STATUS, false, NULL);
-	int64_t end = now_ms() + WAIT_MS;
+	uint64_t end = clock_us() + WAIT_US;
 	char name[64], last[32] = "", text[512], events[4096];
 
 	snprintf(name, sizeof(name), "/proc/self/fd/%d", dir);
@@ -99,7 +91,7 @@ static int wait_for(struct srctl *s, const char *id, const char *want, const cha
 		if (isatty(1) && *state && strcmp(state, last) != 0)
 			printf("%s: %s\n", id, printable(state, text, sizeof(text)));
 		snprintf(last, sizeof(last), "%s", state);
-		if ((taken_in && (!strcmp(state, "failed") || !strcmp(state, "unsupported"))) || now_ms() >= end) {
+		if ((taken_in && (!strcmp(state, "failed") || !strcmp(state, "unsupported"))) || clock_us() >= end) {
 			fprintf(stderr, "srctl: %s is %s, not %s: %s (srctl addon status %s says more)\n", id,
 				*state ? printable(state, events, 32) : "without a status", want,
 				o && *text_at(o, "last_error") ? printable(text_at(o, "last_error"), text, sizeof(text))

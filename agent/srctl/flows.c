@@ -9,6 +9,7 @@
 
 #include "agent/srctl/srctl.h"
 #include "lib/cleanup.h"
+#include "lib/clock.h"
 
 #define REQUEST "{\"request\":\"flows\"}\n"
 #define FOLLOW  "{\"request\":\"flows\",\"follow\":true}\n"
@@ -145,19 +146,11 @@ static void draw(const struct table *t, uint64_t before, double seconds)
 	(void)fflush(stdout);
 }
 
-static double clock_s(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 static int live(struct srctl *s)
 {
 	const struct timespec second = { .tv_sec = 1 };
 	static struct table t;
-	double at = clock_s(), now;
+	uint64_t at = clock_us(), now;
 
 	for (;;) {
 		uint64_t before = t.events;
@@ -165,9 +158,9 @@ static int live(struct srctl *s)
 
 		if (r != EXIT_DONE)
 			return r;
-		now = clock_s();
+		now = clock_us();
 		qsort(t.rows, t.n, sizeof(t.rows[0]), by_key);
-		draw(&t, before, now - at);
+		draw(&t, before, (double)(now - at) / 1e6);
 		at = now;
 		while (t.n > 0)
 			json_object_put(t.rows[--t.n].flow);

@@ -100,8 +100,10 @@ struct json_object *read_assignment(const struct srctl *s, const char *id)
 
 	for (size_t i = 0; i < 2; i++) {
 		snprintf(path, sizeof(path), "%s/%s.json", dirs[i], id);
-		if (json_read_file(s->rootfd, path + 1, &o, NULL) == 0)
+		if (json_read_file(s->rootfd, path + 1, &o, NULL) == 0 && json_object_is_type(o, json_type_object))
 			return o;
+		json_object_put(o);
+		o = NULL;
 	}
 	return NULL;
 }

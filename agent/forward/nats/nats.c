@@ -12,6 +12,7 @@
 #include "agent/forward/event.h"
 #include "agent/forward/forward.h"
 #include "lib/cleanup.h"
+#include "lib/json.h"
 
 #define BATCH_MESSAGES 512u
 #define ANSWER_MS      10000
@@ -55,7 +56,7 @@ static int nats_add(void *self, const struct diskqueue_record *record)
 		return r;
 	text = event_text(&e, &m->length);
 	m->text = text ? strdup(text) : NULL;
-	(void)snprintf(m->subject, sizeof(m->subject), "%s.%s", setting_text(x->settings, "subject"), e.type);
+	(void)snprintf(m->subject, sizeof(m->subject), "%s.%s", json_text(x->settings, "subject"), e.type);
 	(void)snprintf(m->id, sizeof(m->id), "%s-%" PRIx64 "-%" PRIx64, x->host_name, record->at.segment, record->at.offset);
 	event_free(&e);
 	if (!m->text)
@@ -189,23 +190,23 @@ static void host_of(const char *url, char *out, size_t size)
 
 static natsStatus secure(struct nats *x)
 {
-	const char *ca = setting_text(x->settings, "ca_file"), *cert = setting_text(x->settings, "client_cert");
+	const char *ca = json_text(x->settings, "ca_file"), *cert = json_text(x->settings, "client_cert");
 	natsStatus s = natsOptions_SetSecure(x->options, true);
 	char host[256];
 
-	host_of(setting_text(x->settings, "url"), host, sizeof(host));
+	host_of(json_text(x->settings, "url"), host, sizeof(host));
 	if (s == NATS_OK)
 		s = natsOptions_SetExpectedHostname(x->options, host);
 	if (s == NATS_OK && *ca)
 		s = natsOptions_LoadCATrustedCertificates(x->options, ca);
 	if (s == NATS_OK && *cert)
-		s = natsOptions_LoadCertificatesChain(x->options, cert, setting_text(x->settings, "client_key"));
+		s = natsOptions_LoadCertificatesChain(x->options, cert, json_text(x->settings, "client_key"));
 	return s;
 }
 
 static int prepare(struct nats *x, struct error *err)
 {
-	const char *url = setting_text(x->settings, "url"), *credentials = setting_text(x->settings, "credentials_file");
+	const char *url = json_text(x->settings, "url"), *credentials = json_text(x->settings, "credentials_file");
 	natsStatus s = natsOptions_Create(&x->options);
 
 	host_of(url, x->server, sizeof(x->server));
