@@ -2,7 +2,7 @@
 # Every finding fails. What is suppressed has its reason beside it: here, in .clang-tidy, in the overrides of
 # lintian and rpmlint.
 LINT_SRCS = $(filter-out %.bpf.c,$(wildcard lib/*.c netprobe/*.c netprobe/*/*.c helper/*.c agent/*.c agent/*/*.c addons/*/*.c))
-LINT_SHELL = $(wildcard mk/*.sh tests/*.sh tests/coverage tests/rpm/stand-in tests/lib/ct tests/lib/rootfs tests/lib/repo tests/lib/poll.bash tests/live/common.bash tests/package/common.bash tests/package/sample-package tests/bench/idle tests/bench/tap tests/*/*.sh .ci/run debian/tests/smoke debian/*.postinst debian/*.prerm debian/*.postrm tests/bench/attribution tests/bench/read)
+LINT_SHELL = $(wildcard mk/*.sh tests/*.sh tests/coverage tests/rpm/stand-in tests/lib/ct tests/lib/rootfs tests/lib/repo tests/lib/poll.bash tests/live/common.bash tests/live/forward.bash tests/package/common.bash tests/package/sample-package tests/bench/booted.bash tests/bench/idle tests/bench/agent tests/bench/outage tests/bench/tap tests/*/*.sh .ci/run debian/tests/smoke debian/*.postinst debian/*.prerm debian/*.postrm tests/bench/attribution tests/bench/read)
 # missingInclude, missingIncludeSystem: cppcheck reads no system headers.  unusedFunction is not on: lib/ is an API.
 # preprocessorErrorDirective: so it does not know protobuf-c's version.  varFuncNullUB: NULL is a pointer in C, on glibc and
 # musl; the sentinel attribute has both compilers check the calls.

@@ -5,40 +5,16 @@
 load common
 load forward
 
-setup_file() {
-	ip netns del "$NS" 2>/dev/null || :
-	ip netns add "$NS"
-	in_ns ip link set lo up
-}
-
-teardown_file() {
-	ip netns del "$NS"
-}
-
-setup() {
-	setup_queue
-}
-
-teardown() {
-	[ -n "${BATS_TEST_COMPLETED:-}" ] || tail -n 5 "$BATS_TEST_TMPDIR/says" "$BATS_TEST_TMPDIR/complaints" "$BATS_TEST_TMPDIR/collector.log" || :
-	stop_forward
-	stop_server
-	[ -z "${capture:-}" ] || kill -KILL "$capture" 2>/dev/null || :
-}
+# numbers: of the events, as the generator counts them.
+numbers() { grep -o '"32473/8": [0-9]*' "$BATS_TEST_TMPDIR/records" | sed 's/.* //'; }
 
 settings() { echo "{\"host\":\"127.0.0.1\",\"port\":4739,\"transport\":\"$1\",\"observation_domain\":7,\"enterprise\":32473}"; }
 
 start_collector() {
 	ip netns exec "$NS" python3 "$TOP/tests/live/ipfix_collector.py" "$1" 4739 "$BATS_TEST_TMPDIR/records" 2>>"$BATS_TEST_TMPDIR/collector.log" 3>&- &
 	SERVER=$!
-	until_ok 10 listens "$1"
+	until_ok 10 listens "$1" 4739
 }
-
-# shellcheck disable=SC2329 # called by until_ok
-listens() { in_ns ss -Hln"${1:0:1}" 'sport = :4739' | grep -q .; }
-
-# shellcheck disable=SC2329 # called by until_ok
-lines_are() { [ "$(wc -l <"$BATS_TEST_TMPDIR/records")" -ge "$1" ]; }
 
 @test "IPFIX: each record has the elements of its event, over TCP and over UDP" {
 	local transport
@@ -67,7 +43,7 @@ lines_are() { [ "$(wc -l <"$BATS_TEST_TMPDIR/records")" -ge "$1" ]; }
 	mkdir "$BATS_TEST_TMPDIR/nf"
 	ip netns exec "$NS" nfcapd -w "$BATS_TEST_TMPDIR/nf" -b 127.0.0.1 -p 4739 -t 2 >"$BATS_TEST_TMPDIR/collector.log" 2>&1 3>&- &
 	SERVER=$!
-	until_ok 10 listens udp
+	until_ok 10 listens udp 4739
 	start_forward ipfix "$(settings udp)"
 	feed <<<"$EVENTS"
 	until_ok 10 says delivered 3
@@ -82,7 +58,7 @@ lines_are() { [ "$(wc -l <"$BATS_TEST_TMPDIR/records")" -ge "$1" ]; }
 
 @test "IPFIX: tshark dissects what goes over the wire and finds nothing wrong" {
 	ip netns exec "$NS" python3 "$TOP/tests/lib/capture.py" "$BATS_TEST_TMPDIR/wire.pcap" lo 3>&- &
-	capture=$!
+	CAPTURE=$!
 	until_ok 10 test -s "$BATS_TEST_TMPDIR/wire.pcap"
 	start_collector tcp
 	start_forward ipfix "$(settings tcp)"
@@ -99,15 +75,14 @@ lines_are() { [ "$(wc -l <"$BATS_TEST_TMPDIR/records")" -ge "$1" ]; }
 	start_collector tcp
 	start_forward ipfix "$(settings tcp)"
 	feed 20000 5000 >"$BATS_TEST_TMPDIR/fed" &
-	until_ok 10 lines_are 5000
+	until_ok 10 lines_are records 5000
 	stop_server
 	until_ok 10 says connected False
 	start_collector tcp
 	wait %?feed || wait
 	until_ok 60 says waiting_bytes 0
 	[ "$(cat "$BATS_TEST_TMPDIR/fed")" = 'appended 20000 dropped 0' ]
-	python3 -c 'import json, sys
-for l in sys.stdin: print(json.loads(l)["32473/8"])' <"$BATS_TEST_TMPDIR/records" | complete 20000
+	numbers | complete 20000
 	[ "$(tail -n 1 "$BATS_TEST_TMPDIR/says" | python3 -c 'import json, sys; print(json.load(sys.stdin)["delivered"])')" -eq 20000 ]
 }
 
@@ -115,15 +90,14 @@ for l in sys.stdin: print(json.loads(l)["32473/8"])' <"$BATS_TEST_TMPDIR/records
 	start_collector tcp
 	start_forward ipfix "$(settings tcp)"
 	feed 15000 5000 >"$BATS_TEST_TMPDIR/fed" &
-	until_ok 10 lines_are 7000
+	until_ok 10 lines_are records 7000
 	kill -KILL "$FORWARDER"
 	wait "$FORWARDER" || :
 	stop_forward
 	start_forward ipfix "$(settings tcp)"
 	wait %?feed || wait
 	until_ok 30 says waiting_bytes 0
-	python3 -c 'import json, sys
-for l in sys.stdin: print(json.loads(l)["32473/8"])' <"$BATS_TEST_TMPDIR/records" | complete 15000
+	numbers | complete 15000
 }
 
 @test "by UDP a collector that is not there is noticed, and what it was sent comes again" {
@@ -133,8 +107,7 @@ for l in sys.stdin: print(json.loads(l)["32473/8"])' <"$BATS_TEST_TMPDIR/records
 	grep -q 'Connection refused' "$BATS_TEST_TMPDIR/says"
 	start_collector udp
 	until_ok 40 says delivered 1000
-	python3 -c 'import json, sys
-for l in sys.stdin: print(json.loads(l)["32473/8"])' <"$BATS_TEST_TMPDIR/records" | complete 1000
+	numbers | complete 1000
 }
 
 @test "settings that are none, a queue that is not there: said, and the exit status is 1 and 3" {

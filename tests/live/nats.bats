@@ -8,25 +8,7 @@ load forward
 setup_file() {
 	[ -e "$BUILT/agent/agent-forward-nats" ] || skip 'libnats is not here'
 	command -v nats-server >/dev/null || skip 'nats-server is not here'
-	ip netns del "$NS" 2>/dev/null || :
-	ip netns add "$NS"
-	in_ns ip link set lo up
-	certificates
-}
-
-teardown_file() {
-	ip netns del "$NS"
-}
-
-setup() {
-	setup_queue
-	FORWARD=$BUILT/agent/agent-forward-nats
-}
-
-teardown() {
-	[ -n "${BATS_TEST_COMPLETED:-}" ] || tail -n 5 "$BATS_TEST_TMPDIR/says" "$BATS_TEST_TMPDIR/complaints" "$BATS_TEST_TMPDIR/nats.log" || :
-	stop_forward
-	stop_server
+	own_network
 }
 
 settings() {
@@ -42,11 +24,8 @@ start_nats() {
 	EOF
 	ip netns exec "$NS" nats-server -c "$BATS_TEST_TMPDIR/nats.conf" >>"$BATS_TEST_TMPDIR/nats.log" 2>&1 3>&- &
 	SERVER=$!
-	until_ok 10 listens
+	until_ok 10 listens tcp 4222
 }
-
-# shellcheck disable=SC2329 # called by until_ok
-listens() { in_ns ss -Hlnt 'sport = :4222' | grep -q .; }
 
 # nats VERB...: a client of the test's own.
 nats() { in_ns python3 "$TOP/tests/live/nats_client.py" "$BATS_FILE_TMPDIR/ca.pem" "$@"; }

@@ -6,29 +6,10 @@
 load common
 load forward
 
-setup_file() {
-	ip netns del "$NS" 2>/dev/null || :
-	ip netns add "$NS"
-	in_ns ip link set lo up
-	certificates
-	printf 'X-Token: secret-of-the-test\n' >"$BATS_FILE_TMPDIR/headers"
-}
-
-teardown_file() {
-	ip netns del "$NS"
-}
-
-setup() {
-	setup_queue
-}
-
-teardown() {
-	[ -n "${BATS_TEST_COMPLETED:-}" ] || tail -n 5 "$BATS_TEST_TMPDIR/says" "$BATS_TEST_TMPDIR/complaints" "$BATS_TEST_TMPDIR/collector.log" || :
-	stop_forward
-	stop_server
-}
+HEADERS='X-Token: secret-of-the-test'
 
 settings() {
+	echo "$HEADERS" >"$BATS_FILE_TMPDIR/headers"
 	echo "{\"url\":\"https://localhost:4318/v1/logs\",\"ca_file\":\"$BATS_FILE_TMPDIR/ca.pem\",\"headers_file\":\"$BATS_FILE_TMPDIR/headers\",\"compression\":\"${1:-gzip}\"}"
 }
 
@@ -37,14 +18,8 @@ start_collector() {
 	ip netns exec "$NS" python3 "$TOP/tests/live/otlp_collector.py" 4318 "$BATS_TEST_TMPDIR/records" "$BATS_FILE_TMPDIR/server.pem" \
 		"$BATS_FILE_TMPDIR/server.key" "$@" 2>>"$BATS_TEST_TMPDIR/collector.log" 3>&- &
 	SERVER=$!
-	until_ok 10 listens
+	until_ok 10 listens tcp 4318
 }
-
-# shellcheck disable=SC2329 # called by until_ok
-listens() { in_ns ss -Hlnt 'sport = :4318' | grep -q .; }
-
-# shellcheck disable=SC2329 # called by until_ok
-lines_are() { [ "$(wc -l <"$BATS_TEST_TMPDIR/records")" -ge "$1" ]; }
 
 numbers() { grep -o '"socketAddress": "[0-9]*"' "$BATS_TEST_TMPDIR/records" | tr -dc '0-9\n'; }
 
@@ -73,7 +48,7 @@ numbers() { grep -o '"socketAddress": "[0-9]*"' "$BATS_TEST_TMPDIR/records" | tr
 	start_collector 503 429 200 502
 	start_forward otlp "$(settings)"
 	feed 20000 5000 >"$BATS_TEST_TMPDIR/fed" &
-	until_ok 20 lines_are 5000
+	until_ok 20 lines_are records 5000
 	stop_server
 	until_ok 10 says connected False
 	start_collector

@@ -5,27 +5,6 @@
 load common
 load forward
 
-setup_file() {
-	ip netns del "$NS" 2>/dev/null || :
-	ip netns add "$NS"
-	in_ns ip link set lo up
-	certificates
-}
-
-teardown_file() {
-	ip netns del "$NS"
-}
-
-setup() {
-	setup_queue
-}
-
-teardown() {
-	[ -n "${BATS_TEST_COMPLETED:-}" ] || tail -n 5 "$BATS_TEST_TMPDIR/says" "$BATS_TEST_TMPDIR/complaints" "$BATS_TEST_TMPDIR/rsyslog.log" || :
-	stop_forward
-	stop_server
-}
-
 # settings [HOST [CLIENT]]
 settings() {
 	echo "{\"host\":\"${1:-127.0.0.1}\",\"port\":6514,\"ca_file\":\"$BATS_FILE_TMPDIR/ca.pem\",\"facility\":\"local3\"${2:+,\"client_cert\":\"$BATS_FILE_TMPDIR/$2.pem\",\"client_key\":\"$BATS_FILE_TMPDIR/$2.key\"}}"
@@ -43,21 +22,15 @@ start_rsyslog() {
 	EOF
 	ip netns exec "$NS" rsyslogd -n -f "$BATS_TEST_TMPDIR/rsyslog.conf" -i "$BATS_TEST_TMPDIR/rsyslog.pid" >"$BATS_TEST_TMPDIR/rsyslog.log" 2>&1 3>&- &
 	SERVER=$!
-	until_ok 10 listens
+	until_ok 10 listens tcp 6514
 }
-
-# shellcheck disable=SC2329 # called by until_ok
-listens() { in_ns ss -Hlnt 'sport = :6514' | grep -q .; }
-
-# shellcheck disable=SC2329 # called by until_ok
-lines_are() { [ "$(wc -l <"$BATS_TEST_TMPDIR/messages")" -ge "$1" ]; }
 
 @test "syslog: rsyslog parses each message: priority, time, name, type, and the event's JSON" {
 	start_rsyslog
 	start_forward syslog "$(settings)"
 	feed <<<"$EVENTS"
 	until_ok 10 says delivered 3
-	until_ok 10 lines_are 3
+	until_ok 10 lines_are messages 3
 	run cat "$BATS_TEST_TMPDIR/messages"
 	echo "$output"
 	[ "${#lines[@]}" -eq 3 ]
@@ -72,7 +45,7 @@ lines_are() { [ "$(wc -l <"$BATS_TEST_TMPDIR/messages")" -ge "$1" ]; }
 	start_rsyslog
 	start_forward syslog "$(settings localhost)"
 	feed 20000 5000 >"$BATS_TEST_TMPDIR/fed" &
-	until_ok 10 lines_are 5000
+	until_ok 10 lines_are messages 5000
 	stop_server
 	until_ok 10 says connected False
 	start_rsyslog

@@ -11,17 +11,11 @@ ID=netprobe
 setup_file() {
 	WORK=$(mktemp -d)
 	export WORK
-	prepare_repo
 	[ -d "$TOP/build/bundle/netprobe" ] # make bundle; check has made it
 	key first
 	key second
 	key stranger
-	"$CT" up "$NAME" "$("$TOP/tests/lib/rootfs" "$FAMILY")" --bind-ro="$REPO:/srv/repo"
-	ROOT=$("$CT" root "$NAME")
-	export ROOT
-	use_repo in_ct
-	pkg install serviceradar-agent
-	start_agent
+	boot serviceradar-agent
 	mkdir -p "$ROOT/srv/bundles"
 	install -m 0644 "$WORK/first.pub" "$ROOT/etc/serviceradar/keys.d/first.pub"
 }

@@ -7,13 +7,7 @@ load common
 NAME=sr-capture-$FAMILY
 
 setup_file() {
-	prepare_repo
-	"$CT" up "$NAME" "$("$TOP/tests/lib/rootfs" "$FAMILY")" --bind-ro="$REPO:/srv/repo"
-	ROOT=$("$CT" root "$NAME")
-	export ROOT
-	use_repo in_ct
-	pkg install serviceradar-netprobe
-	start_agent
+	boot serviceradar-netprobe
 	sh_ct 'useradd -m -G serviceradar-capture alice; useradd -m -G serviceradar bob; useradd -m carol
 		mkdir -m 1777 /srv/out; mkdir /srv/web; head -c 40000000 /dev/zero >/srv/web/data; head -c 20000 /dev/zero >/srv/web/small
 		systemd-run -q --unit=web python3 -m http.server 8080 --bind 127.0.0.1 --directory /srv/web

@@ -53,6 +53,16 @@ pkg() { pkg_in in_ct -- "$@"; }
 # apt starts what it installs; an RPM distribution leaves that to the administrator or the next boot.
 start_agent() { [ "$FAMILY" = deb ] || in_ct systemctl start serviceradar-agent; }
 
+# boot [PACKAGE]...: the suite's container, which knows the repository, with its root in ROOT; these packages installed, and the agent started.
+boot() {
+	prepare_repo
+	"$CT" up "$NAME" "$("$TOP/tests/lib/rootfs" "$FAMILY")" --bind-ro="$REPO:/srv/repo"
+	ROOT=$("$CT" root "$NAME")
+	export ROOT
+	use_repo in_ct
+	[ $# -eq 0 ] || { pkg install "$@" && start_agent; }
+}
+
 # What the services said, when a test failed.
 teardown() {
 	[ -n "${BATS_TEST_COMPLETED:-}" ] || in_ct journalctl --no-pager -q -o short-precise -u 'serviceradar-*' -n 30 || :

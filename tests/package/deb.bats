@@ -6,9 +6,7 @@ load common
 NAME=sr-deb-only
 
 setup_file() {
-	prepare_repo
-	"$CT" up "$NAME" "$("$TOP/tests/lib/rootfs" deb)" --bind-ro="$REPO:/srv/repo"
-	use_repo in_ct
+	boot
 }
 
 teardown_file() {

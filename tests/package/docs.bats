@@ -10,11 +10,7 @@ UNIT=serviceradar-heartbeat
 
 setup_file() {
 	[ "$(grep -c '^## [0-9]' "$PAGE")" -eq 8 ] # each has its test below
-	prepare_repo
-	"$CT" up "$NAME" "$("$TOP/tests/lib/rootfs" "$FAMILY")" --bind-ro="$REPO:/srv/repo"
-	use_repo in_ct
-	pkg install serviceradar-agent
-	start_agent
+	boot serviceradar-agent
 }
 
 teardown_file() { "$CT" down "$NAME"; }

@@ -6,11 +6,7 @@ load common
 NAME=sr-external-${FAMILY:-deb}
 
 setup_file() {
-	prepare_repo
-	"$CT" up "$NAME" "$("$TOP/tests/lib/rootfs" "$FAMILY")" --bind-ro="$REPO:/srv/repo"
-	use_repo in_ct
-	pkg install serviceradar-netprobe
-	start_agent
+	boot serviceradar-netprobe
 	in_ct srctl addon enable netprobe
 	until_ok 20 status_is state active
 }

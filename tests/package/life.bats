@@ -7,9 +7,7 @@ load common
 NAME=sr-life-${FAMILY:-deb}
 
 setup_file() {
-	prepare_repo
-	"$CT" up "$NAME" "$("$TOP/tests/lib/rootfs" "$FAMILY")" --bind-ro="$REPO:/srv/repo"
-	use_repo in_ct
+	boot
 	sh_ct 'find /etc /usr /var /run -xdev \( -path /var/lib/apt -o -path /var/cache -o -path /var/log \) -prune -o -print | sort >/tmp/before'
 }
 

@@ -7,13 +7,7 @@ load common
 NAME=sr-sinks-$FAMILY
 
 setup_file() {
-	prepare_repo
-	"$CT" up "$NAME" "$("$TOP/tests/lib/rootfs" "$FAMILY")" --bind-ro="$REPO:/srv/repo"
-	ROOT=$("$CT" root "$NAME")
-	export ROOT
-	use_repo in_ct
-	pkg install serviceradar-netprobe
-	start_agent
+	boot serviceradar-netprobe
 	in_ct srctl addon enable netprobe
 	until_ok 20 status_is state active
 	# connect FIRST LAST: one connection to each port, from which it is told.

@@ -6,11 +6,7 @@ load common
 NAME=sr-verify-$FAMILY
 
 setup_file() {
-	prepare_repo
-	"$CT" up "$NAME" "$("$TOP/tests/lib/rootfs" "$FAMILY")" --bind-ro="$REPO:/srv/repo"
-	use_repo in_ct
-	pkg install serviceradar-agent serviceradar-netprobe
-	start_agent
+	boot serviceradar-agent serviceradar-netprobe
 }
 
 teardown_file() {
