@@ -86,6 +86,25 @@ start_collector() {
 	[ "$(tail -n 1 "$BATS_TEST_TMPDIR/says" | python3 -c 'import json, sys; print(json.load(sys.stdin)["delivered"])')" -eq 20000 ]
 }
 
+# shellcheck disable=SC2329 # called by until_ok
+# bytes that the collector's kernel has and the collector has not read
+unread() { in_ns ss -Hnt 'sport = :4739' | awk '{ n += $2 } END { exit n == 0 }'; }
+
+@test "what the collector's kernel has does not count while the collector may not have read it" {
+	start_collector tcp
+	start_forward ipfix "$(settings tcp)"
+	until_ok 10 says connected True
+	kill -STOP "$SERVER"
+	feed 500 1000000
+	echo >&9 # as the agent does
+	until_ok 10 unread
+	stop_server
+	[ ! -s "$BATS_TEST_TMPDIR/records" ]
+	start_collector tcp
+	until_ok 30 says delivered 500
+	numbers | complete 500
+}
+
 @test "an agent-forward that is killed: the next one goes on from what was confirmed" {
 	start_collector tcp
 	start_forward ipfix "$(settings tcp)"

@@ -40,6 +40,13 @@ nats() { in_ns python3 "$TOP/tests/live/nats_client.py" "$BATS_FILE_TMPDIR/ca.pe
 	has 'o["subject"] == "serviceradar.events.flow_record" and o["event"]["comm"] == "curl" and o["event"]["bytesReverse"] == "5000"'
 	has 'o["subject"] == "serviceradar.events.flow_attribution_event" and o["event"]["socketAddress"] == "77"'
 	[ "$(grep -c subject <<<"$output")" -eq 3 ]
+	# Sent again, as after a crash before they were confirmed: the stream knows them.
+	stop_forward
+	rm "$Q/cursor" "$BATS_TEST_TMPDIR/says"
+	start_forward nats "$(settings)"
+	until_ok 10 says delivered 3
+	run nats dump EVENTS
+	[ "$(grep -c subject <<<"$output")" -eq 3 ]
 }
 
 @test "without a stream, with a wrong password, and to a server of another authority: said, and nothing is lost" {

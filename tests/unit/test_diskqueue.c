@@ -121,7 +121,7 @@ static void past_the_limit_records_are_counted_and_room_comes_back_with_what_is_
 	uint32_t n = 0;
 
 	(void)state;
-	while (add(&q, n, 1000) == 0)
+	while (n < LIMIT / 1000 + 10 && add(&q, n, 1000) == 0) /* a limit that does not hold fills no disk */
 		n++;
 	assert_int_equal(q.dropped, 1);
 	assert_int_equal(diskqueue_flush(&q), 0);
