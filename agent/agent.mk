@@ -8,7 +8,7 @@ FORWARD_SRCS := $(wildcard agent/forward/*.c)
 $(eval $(call program,agent/serviceradar-agent,$(AGENT_SRCS),libsystemd json-c libprotobuf-c yaml-0.1 libcap libcrypto libmicrohttpd zlib,$(PROTO_OBJ)))
 $(eval $(call program,bin/srctl,$(SRCTL_SRCS) agent/verdict.c,libsystemd json-c libprotobuf-c yaml-0.1 libcap libcrypto zlib))
 $(eval $(call program,agent/agent-fetch,$(FETCH_SRCS),libcurl json-c libcrypto))
-$(eval $(call program,agent/agent-forward,$(FORWARD_SRCS) agent/stream.c agent/backoff.c,json-c libprotobuf-c zlib libssl libcrypto libcurl,$(PROTO_OBJ)))
+$(eval $(call program,agent/agent-forward,$(FORWARD_SRCS) agent/stream.c agent/backoff.c,json-c libprotobuf-c zlib libssl libcrypto libcurl libsystemd,$(PROTO_OBJ)))
 
 # NATS, where its library is: a program of its own, so that the others do not need it.
 WITH_NATS ?= $(shell $(PKG_CONFIG) --exists libnats && echo 1)

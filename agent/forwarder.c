@@ -6,14 +6,12 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "agent/agent.h"
 #include "agent/spawn.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
-#include "lib/fs.h"
 #include "lib/json.h"
 #include "lib/log.h"
 #include "lib/paths.h"
@@ -25,53 +23,41 @@
 static const struct kind {
 	const char *name, *program;
 } kinds[] = {
+	{ "journal", SR_FORWARD },
 	{ "ipfix", SR_FORWARD },
 	{ "syslog", SR_FORWARD },
 	{ "otlp", SR_FORWARD },
 	{ "nats", SR_FORWARD "-nats" },
 };
 
-/* "noc" of "ipfix/noc". */
+/* "noc" of "ipfix/noc", "" of "journal". */
 static const char *own_name(const struct forwarder *f)
 {
-	return strchr(f->name, '/') + 1;
+	const char *slash = strchr(f->name, '/');
+
+	return slash ? slash + 1 : "";
 }
 
 /* "ipfix/noc" has the directory "ipfix-noc". */
 static void directory_of(const struct forwarder *f, char name[40])
 {
 	(void)snprintf(name, 40, "%s", f->name);
-	name[strcspn(name, "/")] = '-';
+	if (strchr(name, '/'))
+		*strchr(name, '/') = '-';
 }
 
 /* ---- the queue ---- */
 
-static int open_directory(const struct forwarder *f)
-{
-	_cleanup_close_ int state = fs_open_dir(f->agent->rootfd, SR_AGENT_STATE, false, NULL), sinks = -1;
-	char name[40];
-	int fd;
-
-	directory_of(f, name);
-	if (state < 0)
-		return state;
-	if (mkdirat(state, "sinks", 0700) < 0 && errno != EEXIST)
-		return -errno;
-	sinks = openat(state, "sinks", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (sinks < 0 || (mkdirat(sinks, name, 0700) < 0 && errno != EEXIST))
-		return -errno;
-	fd = openat(sinks, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
-}
-
 static int open_queue(struct forwarder *f)
 {
 	struct error err = { .text = "" };
+	char name[40];
 	int dir, r;
 
 	if (f->open)
 		return 0;
-	dir = open_directory(f);
+	directory_of(f, name);
+	dir = sink_queue_dir(f->agent->rootfd, name, true);
 	if (dir < 0)
 		r = error_set(&err, dir, SR_SINKS ": %s", strerror(-dir));
 	else
@@ -317,10 +303,13 @@ static uint32_t streams_of(struct json_object *settings)
 	return streams & ~1u;
 }
 
+/* The sinks of a kind by their names; that of the journal has none. NULL: there are none. */
 static struct json_object *wanted(struct agent *a, const char *kind)
 {
 	struct json_object *v = NULL;
 
+	if (strcmp(kind, "journal") == 0)
+		return a->sinks.journal;
 	return a->config.sinks && json_object_object_get_ex(a->config.sinks, kind, &v) ? v : NULL;
 }
 
@@ -357,7 +346,7 @@ static void add(struct agent *a, const struct kind *kind, const char *name, stru
 	f->kind = kind;
 	f->in = f->out = -1;
 	f->backoff = (struct backoff){ .min_us = RETRY_FIRST_US, .max_us = RETRY_MAX_US };
-	(void)snprintf(f->name, sizeof(f->name), "%s/%s", kind->name, name);
+	(void)snprintf(f->name, sizeof(f->name), "%s%s%s", kind->name, *name ? "/" : "", name);
 	take_settings(f, settings);
 	f->next = a->sinks.forwarders;
 	a->sinks.forwarders = f;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A sink on another host. Its events go into a queue on disk; a child, agent-forward, takes them away from there and delivers them, so that
+/* A sink on another host, or the journal. Its events go into a queue on disk; a child, agent-forward, takes them away from there and delivers them, so that
  * what a network does can hold up neither the agent nor another sink, and is parsed in a process of its own. */
 #pragma once
 
@@ -20,7 +20,7 @@ struct forwarder {
 	struct forwarder *next;
 	struct agent *agent;
 	const struct kind *kind;
-	char name[40];                /* "ipfix/NAME" */
+	char name[40];                /* "ipfix/NAME"; "journal" */
 	struct json_object *settings; /* owned */
 	uint32_t streams;             /* that it takes: 1 << enum stream */
 	bool open;

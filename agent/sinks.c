@@ -10,9 +10,8 @@
 
 void sinks_init(struct agent *a, enum sink_kind standard)
 {
-	a->sinks = (struct sinks){ .standard = standard };
-	sink_init(&a->sinks.file, SINK_NONE, a->rootfd, SR_EVENTS_FILE);
-	sink_init(&a->sinks.journal, SINK_NONE, a->rootfd, "the journal");
+	a->sinks = (struct sinks){ .agent = a, .standard = standard };
+	event_file_init(&a->sinks.file, a->rootfd, SR_EVENTS_FILE);
 }
 
 static bool wanted(const struct agent *a, const char *key, enum sink_kind kind)
@@ -27,20 +26,30 @@ static bool wanted(const struct agent *a, const char *key, enum sink_kind kind)
 void sinks_unassign_file(struct agent *a)
 {
 	a->sinks.file_assigned = false;
-	sink_configure(&a->sinks.file, wanted(a, "file", SINK_FILE) ? SINK_FILE : SINK_NONE, SINK_FILE_BYTES, SINK_FILES);
+	event_file_configure(&a->sinks.file, wanted(a, "file", SINK_FILE), EVENT_FILE_BYTES, EVENT_FILES);
 }
 
 void sinks_assign_file(struct agent *a, bool on, off_t limit, unsigned files)
 {
 	a->sinks.file_assigned = true;
-	sink_configure(&a->sinks.file, on ? SINK_FILE : SINK_NONE, limit, files);
+	event_file_configure(&a->sinks.file, on, limit, files);
+}
+
+static struct json_object *journal_settings(void)
+{
+	struct json_object *by_name = json_object_new_object(), *settings = json_object_new_object();
+
+	json_object_object_add(settings, "queue_max_bytes", json_object_new_int64(SINK_QUEUE_BYTES));
+	json_object_object_add(by_name, "", settings);
+	return by_name;
 }
 
 void sinks_configure(struct agent *a)
 {
 	if (!a->sinks.file_assigned)
 		sinks_unassign_file(a);
-	sink_configure(&a->sinks.journal, wanted(a, "journal", SINK_JOURNAL) ? SINK_JOURNAL : SINK_NONE, SINK_FILE_BYTES, SINK_FILES);
+	json_object_put(a->sinks.journal);
+	a->sinks.journal = wanted(a, "journal", SINK_JOURNAL) ? journal_settings() : NULL;
 	forwarders_configure(a);
 }
 
@@ -77,15 +86,13 @@ static void forward(struct sinks *s, enum stream stream, const ProtobufCMessage 
 
 void sinks_event(struct sinks *s, const NpFlowEvent *e)
 {
-	sink_event(&s->file, e);
-	sink_event(&s->journal, e);
+	event_file_event(&s->file, e);
 	forward(s, STREAM_FLOW_ATTRIBUTION, &e->base);
 }
 
 void sinks_message(struct sinks *s, const char *type, const ProtobufCMessage *m)
 {
-	sink_message(&s->file, type, m);
-	sink_message(&s->journal, type, m);
+	event_file_message(&s->file, type, m);
 	forward(s, stream_parse(type), m);
 }
 
@@ -94,8 +101,7 @@ void sinks_record(struct sinks *s, const char *type, struct json_object *object)
 	const char *text;
 	size_t length;
 
-	sink_record(&s->file, type, object);
-	sink_record(&s->journal, type, object);
+	event_file_record(&s->file, type, object);
 	if (!s->forwarders)
 		return;
 	json_object_object_add(object, "type", json_object_new_string(type));
@@ -104,9 +110,31 @@ void sinks_record(struct sinks *s, const char *type, struct json_object *object)
 		forwarder_append(f, STREAM_ADDON_RECORD, text, length);
 }
 
+static int on_due(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	(void)source;
+	(void)usec;
+	sinks_flush(userdata);
+	return 0;
+}
+
+/* What waits for the file is written whether more comes or not. */
+static void flush_when_due(struct sinks *s)
+{
+	uint64_t at = event_file_due(&s->file);
+
+	if (!at)
+		return;
+	if (!s->due && sd_event_add_time(s->agent->event, &s->due, CLOCK_MONOTONIC, at, 10000, on_due, s) < 0)
+		return;
+	sd_event_source_set_time(s->due, at);
+	sd_event_source_set_enabled(s->due, SD_EVENT_ONESHOT);
+}
+
 void sinks_flush(struct sinks *s)
 {
-	sink_flush(&s->file);
+	event_file_flush(&s->file);
+	flush_when_due(s);
 	for (struct forwarder *f = s->forwarders; f; f = f->next)
 		forwarder_flush(f);
 }
@@ -114,21 +142,14 @@ void sinks_flush(struct sinks *s)
 void sinks_mark(struct sinks *s)
 {
 	s->file.mark = s->file.dropped;
-	s->journal.mark = s->journal.dropped;
 	for (struct forwarder *f = s->forwarders; f; f = f->next)
 		f->mark = forwarder_dropped(f);
 }
 
 bool sinks_refused(const struct sinks *s)
 {
-	bool any = false, took = false;
+	bool any = s->file.on, took = s->file.on && s->file.dropped == s->file.mark;
 
-	for (int i = 0; i < 2; i++) {
-		const struct sink *k = i ? &s->journal : &s->file;
-
-		any = any || k->kind != SINK_NONE;
-		took = took || (k->kind != SINK_NONE && k->dropped == k->mark);
-	}
 	for (const struct forwarder *f = s->forwarders; f; f = f->next) {
 		if (!forwarder_wants(f, STREAM_ADDON_RECORD))
 			continue;
@@ -140,36 +161,19 @@ bool sinks_refused(const struct sinks *s)
 
 uint64_t sinks_dropped(const struct sinks *s)
 {
-	uint64_t n = s->file.dropped + s->journal.dropped;
+	uint64_t n = s->file.dropped;
 
 	for (const struct forwarder *f = s->forwarders; f; f = f->next)
 		n += forwarder_dropped(f);
 	return n;
 }
 
-static struct sink_status own_status(const struct sink *k, const char *name)
-{
-	return (struct sink_status){
-		.name = name,
-		.connected = k->last_error == 0,
-		.delivered = k->written,
-		.waiting_bytes = k->used,
-		.dropped = k->dropped,
-		.error = k->last_error ? strerror(k->last_error) : "",
-	};
-}
-
 void sinks_status(const struct sinks *s, sink_status_fn *fn, void *userdata)
 {
-	const struct sink *own[] = { &s->file, &s->journal };
-	static const char *const names[] = { "file", "journal" };
-	struct sink_status status;
+	struct sink_status status = event_file_status(&s->file);
 
-	for (size_t i = 0; i < 2; i++) {
-		status = own_status(own[i], names[i]);
-		if (own[i]->kind != SINK_NONE)
-			fn(&status, userdata);
-	}
+	if (s->file.on)
+		fn(&status, userdata);
 	for (const struct forwarder *f = s->forwarders; f; f = f->next) {
 		status = forwarder_status(f);
 		fn(&status, userdata);
@@ -178,10 +182,10 @@ void sinks_status(const struct sinks *s, sink_status_fn *fn, void *userdata)
 
 void sinks_free(struct agent *a)
 {
-	sink_close(&a->sinks.file);
-	sink_close(&a->sinks.journal);
+	sd_event_source_disable_unref(a->sinks.due);
+	event_file_close(&a->sinks.file);
 	forwarders_free(a);
+	json_object_put(a->sinks.journal);
 	free(a->sinks.packed);
-	a->sinks.packed = NULL;
-	a->sinks.packed_size = 0;
+	a->sinks = (struct sinks){ .agent = a };
 }

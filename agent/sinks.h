@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* All sinks at once: the file and the journal, which this process writes, and those on other hosts. What one of them cannot take is
- * counted there and changes nothing for another. */
+/* All sinks at once: the file, which this process writes, and those that a child delivers to. What one of them cannot take waits for it and
+ * changes nothing for another. */
 #pragma once
 
+#include "agent/event_file.h"
 #include "agent/forwarder.h"
 #include "agent/sink.h"
 
 struct sinks {
-	struct sink file, journal;
+	struct agent *agent;
+	struct event_file file;
 	bool file_assigned;           /* the file is as its own assignment says */
+	struct json_object *journal;  /* its settings as those of the other kinds are, under the name ""; NULL: none; owned */
 	enum sink_kind standard;      /* as the command line wants it, where neither settings nor an assignment say */
 	struct forwarder *forwarders; /* list */
+	sd_event_source *due;         /* event_file_due */
 	uint8_t *packed;              /* room for one message */
 	size_t packed_size;
 };
@@ -20,7 +24,7 @@ void sinks_init(struct agent *a, enum sink_kind standard);
 /* Takes up the agent's settings: at the start, and after every change. */
 void sinks_configure(struct agent *a);
 
-/* The event file by its own assignment; `on` false without one means none. limit and files as in sink.h. */
+/* The event file by its own assignment; `on` false without one means none. limit and files as in event_file.h. */
 void sinks_assign_file(struct agent *a, bool on, off_t limit, unsigned files);
 
 /* The event file as settings and command line want it. */

@@ -15,7 +15,7 @@ static int event_file_on(struct agent *a, struct json_object *config, struct err
 
 static void event_file_off(struct agent *a)
 {
-	sinks_assign_file(a, false, SINK_FILE_BYTES, SINK_FILES);
+	sinks_assign_file(a, false, EVENT_FILE_BYTES, EVENT_FILES);
 }
 
 static const struct toggle toggles[] = {

@@ -21,7 +21,7 @@
 #define SR_AGENT_STATE     "/var/lib/serviceradar/agent"        /* the agent's own, 0700 */
 #define SR_PUSHED          "/var/lib/serviceradar/agent/assignments.d" /* <id>.json as the fleet's management pushed them */
 #define SR_BUNDLES         "/var/lib/serviceradar/agent/bundles" /* <id>.tar.gz, .minisig: fetched, not trusted */
-#define SR_SINKS           "/var/lib/serviceradar/agent/sinks"  /* <kind>-<name>/: what waits for a sink on another host */
+#define SR_SINKS           "/var/lib/serviceradar/agent/sinks"  /* file/, journal/, <kind>-<name>/: what waits for a sink */
 #define SR_CONFIG_DIR      "/etc/serviceradar"
 #define SR_CATALOG         "/etc/serviceradar/catalog.json"     /* and .minisig */
 #define SR_APPROVALS       "/etc/serviceradar/approvals.json"   /* by srctl addon approve and revoke */

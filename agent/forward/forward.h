@@ -37,7 +37,7 @@ struct destination {
 	void (*free)(void *self);
 };
 
-extern const struct destination ipfix_destination, syslog_destination, otlp_destination, nats_destination;
+extern const struct destination journal_destination, ipfix_destination, syslog_destination, otlp_destination, nats_destination;
 
 /* Those of this program, ended by NULL: agent-forward-nats has its own, so that only who uses it needs the library. */
 extern const struct destination *const destinations[];

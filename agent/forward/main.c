@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* agent-forward: a child of serviceradar-agent that takes events out of a sink's queue and delivers them to another host. */
+/* agent-forward: a child of serviceradar-agent that takes events out of a sink's queue and delivers them to the journal or to another host. */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -250,7 +250,7 @@ static void usage(FILE *f)
 	      "Deliver the events of a sink's queue; a child of serviceradar-agent.\n\n"
 	      "  --queue DIR        where the events wait\n"
 	      "  --version, --help\n\n"
-	      "KIND is ipfix, syslog or otlp, and nats for agent-forward-nats; SETTINGS is one line, the sink's part of agent.json.\n"
+	      "KIND is ipfix, journal, otlp or syslog, and nats for agent-forward-nats; SETTINGS is one line, the sink's part of agent.json.\n"
 	      "Exit status: 0 told to end, 1 usage or settings, 3 failed.\n"
 	      "Manual: agent-forward(8)\n",
 	      f);

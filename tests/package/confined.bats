@@ -29,7 +29,7 @@ teardown_file() {
 	pkg install serviceradar-agent serviceradar-netprobe
 	in_ct srctl addon enable netprobe
 	in_ct sh -c 'openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -keyout /dev/null -out /etc/serviceradar/ca.pem 2>/dev/null
-		echo "{\"sinks\": {\"ipfix\": {\"a\": {\"host\": \"127.0.0.1\"}}, \"syslog\": {\"b\": {\"host\": \"localhost\", \"port\": 1, \"ca_file\": \"/etc/serviceradar/ca.pem\"}},
+		echo "{\"sinks\": {\"journal\": true, \"ipfix\": {\"a\": {\"host\": \"127.0.0.1\"}}, \"syslog\": {\"b\": {\"host\": \"localhost\", \"port\": 1, \"ca_file\": \"/etc/serviceradar/ca.pem\"}},
 			\"otlp\": {\"c\": {\"url\": \"https://localhost:1/v1/logs\", \"ca_file\": \"/etc/serviceradar/ca.pem\"}}}}" >/etc/serviceradar/agent.json'
 	in_ct systemctl reload serviceradar-agent
 	until_ok 10 sh_ct 'srctl sinks --json | grep otlp | grep -q "localhost:1"'

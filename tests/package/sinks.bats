@@ -156,3 +156,50 @@ print(list(dict.fromkeys(ports)) == sorted(set(ports)))' "$BATS_TEST_TMPDIR/reco
 	in_ct python3 /root/connect.py 23006 23010
 	until_ok 20 is 5 in_records 23006 23010
 }
+
+@test "DL-4 a full disk of the event file: events wait, over a killed agent too, and all are in the file afterwards" {
+	configure '{"file": true}'
+	sh_ct 'mount -t tmpfs -o size=256k,mode=0750,uid=serviceradar,gid=serviceradar events /var/log/serviceradar; systemctl restart serviceradar-agent'
+	until_ok 20 sh_ct 'srctl sinks >/dev/null'
+	until_ok 20 in_ct python3 -c 'import json, sys; sys.exit(not json.load(open("/run/serviceradar/addons/netprobe.json"))["ipc"]["connected"])'
+	in_ct python3 /root/connect.py 40001 41000
+	until_ok 20 sink_is file connected False
+	[[ $(sink file error) == "write: No space left on device" ]]
+	[ "$(sink file dropped)" = 0 ]
+	in_ct systemctl kill -s KILL serviceradar-agent
+	until_ok 20 sh_ct 'srctl sinks >/dev/null'
+	until_ok 20 in_ct python3 -c 'import json, sys; sys.exit(not json.load(open("/run/serviceradar/addons/netprobe.json"))["ipc"]["connected"])'
+	in_ct python3 /root/connect.py 41001 41020
+	until_ok 20 sh_ct 'srctl sinks --json | grep -q "No space left"'
+	[ "$(in_file 40001 41020)" -lt 1000 ]
+	sh_ct 'mount -o remount,size=64m /var/log/serviceradar'
+	until_ok 20 is 1020 in_file 40001 41020
+	until_ok 10 sink_is file waiting_bytes 0
+	[ "$(sink file dropped)" = 0 ]
+	[ "$(sink file connected)" = True ]
+	run sh_ct 'cat /var/log/serviceradar/events.ndjson'
+	python3 -c 'import json, sys
+ports = [o["remotePort"] for o in map(json.loads, sys.stdin) if o.get("eventKind") == 1 and 40001 <= o["remotePort"] <= 41020]
+assert ports == sorted(ports), ports' <<<"$output"
+	sh_ct 'systemctl stop serviceradar-agent; umount /var/log/serviceradar; systemctl start serviceradar-agent'
+	until_ok 20 sh_ct 'srctl sinks >/dev/null'
+}
+
+@test "DL-4 a journal that stands still holds up no other sink; afterwards it has every event, beyond its own rate limit" {
+	local pid n
+	configure '{"file": true, "journal": true}'
+	until_ok 20 sink_is journal connected True
+	until_ok 20 in_ct python3 -c 'import json, sys; sys.exit(not json.load(open("/run/serviceradar/addons/netprobe.json"))["ipc"]["connected"])'
+	n=$(in_journal 45001 60000)
+	[ "$n" = 0 ]
+	pid=$(in_ct systemctl show -P MainPID systemd-journald)
+	in_ct kill -STOP "$pid"
+	in_ct python3 /root/connect.py 45001 60000
+	until_ok 30 is 15000 in_file 45001 60000
+	until_ok 20 sink_is journal connected False
+	[ "$(sink journal error)" = "systemd-journald takes no entries now" ]
+	in_ct kill -CONT "$pid"
+	until_ok 60 sink_is journal waiting_bytes 0
+	until_ok 20 is 15000 in_journal 45001 60000
+	[ "$(sink journal dropped)" = 0 ]
+}
