@@ -131,7 +131,7 @@ check: deps
 
 .PHONY: check
 
-## check-soak: a day of the agent's life in six minutes: assignments flip, units crash, the disk is full (as root)
+## check-soak: a day of the agent's life in six minutes: assignments flip, units crash, sinks are gone (as root)
 check-soak:
 	$(Q)SOAK_HOURS=24 bats --tap tests/package/soak.bats
 

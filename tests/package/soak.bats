@@ -26,6 +26,8 @@ setup_file() {
 	# A disk of its own for the events, to be filled.
 	sh_ct 'systemctl stop serviceradar-agent; mount -t tmpfs -o size=40m,mode=0750,uid=serviceradar,gid=serviceradar events /var/log/serviceradar
 		systemctl start serviceradar-agent'
+	echo '{"sinks": {"journal": true, "otlp": {"lab": {"url": "http://127.0.0.1:4318/v1/logs"}}}}' >"$ROOT/etc/serviceradar/agent.json"
+	in_ct systemctl reload serviceradar-agent
 	install -m 0644 "$WORK/key.pub" "$ROOT/etc/serviceradar/keys.d/key.pub"
 	heartbeat_bundle
 	in_ct srctl addon enable netprobe
@@ -42,7 +44,7 @@ teardown_file() {
 
 active() { in_ct grep -q '"state": "active"' "/run/serviceradar/addons/$1.json"; }
 
-@test "NP-6 DL-4 DL-9 flips, crashes, a full disk: nothing is lost, no state sticks, memory does not grow" {
+@test "NP-6 DL-4 DL-9 flips, crashes, sinks that are gone: nothing is lost, no state sticks, memory does not grow" {
 	local hours=${SOAK_HOURS:-4} seed=${SOAK_SEED:-$RANDOM}
 	until_ok 20 active heartbeat
 	# As many flows as the agent keeps, so that their room is taken before it is measured.
