@@ -91,8 +91,11 @@ frames() { tcpdump -r "$1" -n -t -xx "${@:2}" 2>/dev/null | awk '/^\t0x/ { sub(/
 
 same_as_tcpdump() {
 	[ "$(frames "$D/ref.pcap" | wc -l)" -gt "${1:-10}" ]
+	diff -q <(frames "$D/ref.pcap") <(frames "$D/out.pcapng") && return
 	diff <(frames "$D/ref.pcap") <(frames "$D/out.pcapng") | sed -n '1,3p;$p'
-	diff -q <(frames "$D/ref.pcap") <(frames "$D/out.pcapng")
+	cat "$D/tcpdump.log"
+	diff <(tcpdump -r "$D/ref.pcap" -n -tt 2>/dev/null) <(tcpdump -r "$D/out.pcapng" -n -tt 2>/dev/null)
+	return 1
 }
 
 # packet_sockets: how many the daemon's namespace has.

@@ -142,7 +142,9 @@ print(n, "connections under load,", len(e), "events,", dropped, "dropped", ping)
 assert pids == seen, (len(pids), len(seen))
 assert some(eventKind=3, localPort=first)[0]["pid"] == pid
 assert {o["pid"] for o in e if 6000 in (o["localPort"], o.get("remotePort"))} == {pid}
-assert ping["eventsProduced"] == len(e) + dropped + ping["eventsMerged"] + ping["eventsWaiting"], (ping, len(e))
+# Killed between a write and the note that it was made, it counts as dropped what has arrived: one batch, which is 256 events at most.
+twice = len(e) + dropped + ping["eventsMerged"] + ping["eventsWaiting"] - ping["eventsProduced"]
+assert 0 <= twice <= 256, (ping, len(e))
 ' one two three
 }
 

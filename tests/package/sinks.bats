@@ -66,6 +66,14 @@ print(len({o["SR_REMOTE_PORT"] for o in map(json.loads, sys.stdin) if int(sys.ar
 # shellcheck disable=SC2329 # called by until_ok
 is() { [ "$("${@:2}")" = "$1" ]; }
 
+# shellcheck disable=SC2329 # called by until_ok
+all_wait() {
+	local before
+	before=$(sink file waiting_bytes)
+	sleep 1
+	[ "$before" -gt 0 ] && [ "$before" = "$(sink file waiting_bytes)" ]
+}
+
 TO_COLLECTOR='"host": "127.0.0.1", "port": 4739, "transport": "tcp", "observation_domain": 7'
 
 @test "file, journal and a collector at once; taken up by a reload, and gone with another" {
@@ -166,6 +174,7 @@ print(list(dict.fromkeys(ports)) == sorted(set(ports)))' "$BATS_TEST_TMPDIR/reco
 	until_ok 20 sink_is file connected False
 	[[ $(sink file error) == "write: No space left on device" ]]
 	[ "$(sink file dropped)" = 0 ]
+	until_ok 20 all_wait # and nothing is on its way to the agent
 	in_ct systemctl kill -s KILL serviceradar-agent
 	until_ok 20 sh_ct 'srctl sinks >/dev/null'
 	until_ok 20 in_ct python3 -c 'import json, sys; sys.exit(not json.load(open("/run/serviceradar/addons/netprobe.json"))["ipc"]["connected"])'

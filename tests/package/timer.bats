@@ -165,13 +165,15 @@ assign() {
 }
 
 @test "DL-4 no sink takes events, and the agent is killed: the records wait and come, each of them" {
-	sh_ct "systemctl stop serviceradar-agent && mv $EVENTS $EVENTS.kept && mkdir $EVENTS && systemctl start serviceradar-agent"
-	local i
+	local i queues=/var/lib/serviceradar/agent/sinks
+	# Neither the file nor its queue.
+	sh_ct "systemctl stop serviceradar-agent && mv $EVENTS $EVENTS.kept && mkdir $EVENTS && rm -rf $queues && touch $queues && systemctl start serviceradar-agent"
 	for i in 1 2 3; do seq 1000 | sed "s/.*/{\"part\": $i, \"n\": &}/" | spooled "outage-$i.jsonl"; done
 	until_ok 10 in_folder taken
 	in_ct systemctl kill -s KILL serviceradar-agent
 	until_ok 10 in_ct systemctl is-active serviceradar-agent
 	rmdir "$ROOT$EVENTS"
+	rm "$ROOT$queues"
 	cat >"$ROOT/root/all.py" <<-'P'
 		import json
 		seen = {}
