@@ -167,6 +167,51 @@ static void check_addons(struct report *r)
 		say(r, WARN, "an add-on is installed", "none is: install serviceradar-netprobe with apt or dnf");
 }
 
+struct sink_check {
+	struct report *report;
+	struct json_object *directories; /* of the sinks' queues, as keys */
+};
+
+static void check_sink(struct json_object *o, void *userdata)
+{
+	struct sink_check *c = userdata;
+	char name[64], error[256], what[384], todo[512];
+	char *slash;
+
+	printable(text_at(o, "name"), name, sizeof(name));
+	(void)snprintf(what, sizeof(what), "sink %s takes events", name);
+	(void)snprintf(todo, sizeof(todo), "%s; %s bytes wait", printable(text_at(o, "error"), error, sizeof(error)), text_at(o, "waiting_bytes"));
+	say(c->report, json_object_get_boolean(json_object_object_get(o, "connected")) ? GOOD : WARN, what, todo);
+	slash = strchr(name, '/');
+	if (slash)
+		*slash = '-';
+	json_object_object_add(c->directories, name, NULL);
+}
+
+/* Whether events arrive, and queues that no sink has. Only root may look at these. */
+static void check_sinks(struct report *r)
+{
+	_cleanup_json_ struct json_object *directories = json_object_new_object();
+	struct sink_check c = { r, directories };
+	_cleanup_close_ int fd = -1;
+	_cleanup_closedir_ DIR *dir = NULL;
+	const struct dirent *e;
+
+	if (agent_stream(r->s, "{\"request\":\"sinks\"}\n", "sink", check_sink, &c) != EXIT_DONE)
+		return;
+	fd = fs_open_dir(r->s->rootfd, SR_SINKS, false, NULL);
+	dir = fdopendir_steal(&fd);
+	while (dir && (e = readdir(dir))) {
+		char what[384], todo[512], name[64];
+
+		if (e->d_name[0] == '.' || json_object_object_get_ex(directories, e->d_name, NULL))
+			continue;
+		(void)snprintf(what, sizeof(what), "queue %s belongs to a sink", printable(e->d_name, name, sizeof(name)));
+		(void)snprintf(todo, sizeof(todo), "no settings name it: its events stay until some do; rm -r " SR_SINKS "/%s if nobody wants them", name);
+		say(r, WARN, what, todo);
+	}
+}
+
 int verb_doctor(struct srctl *s, const char *unused)
 {
 	_cleanup_json_ struct json_object *list = json_object_new_array();
@@ -187,8 +232,10 @@ int verb_doctor(struct srctl *s, const char *unused)
 	check_bus(&r);
 	fd = agent_request(s, "{\"request\":\"status\"}\n");
 	say(&r, fd >= 0 ? GOOD : BAD, "the agent's socket answers", "see above");
-	if (fd >= 0)
+	if (fd >= 0) {
 		close(fd);
+		check_sinks(&r);
+	}
 	check_addons(&r);
 	check_sidecars(&r);
 	if (s->json)

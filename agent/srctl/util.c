@@ -160,10 +160,13 @@ static bool in_container(struct json_object *o, const char *wanted)
 	return *wanted && strncmp(id, wanted, strlen(wanted)) == 0;
 }
 
+/* A message without a process has no user; 0 is not written, and is root's. */
 static bool is_user(struct json_object *o, const char *wanted)
 {
 	char name[33];
 
+	if (!*text_at(o, "pid"))
+		return false;
 	return is(o, "uid", wanted) || strcmp(user_name(o, name, sizeof(name)), wanted) == 0;
 }
 
