@@ -196,6 +196,7 @@ static void drain(struct event_file *f)
 		f->retry_us = clock_us() + RETRY_US;
 	} else if (r == 0) {
 		close_queue(f);
+		sink_queue_remove(f->rootfd, QUEUE);
 	}
 	if (bytes && !f->queued)
 		(void)trouble(f, 0, "");

@@ -129,13 +129,19 @@ static void forwarder_free(struct forwarder *f)
 	free(f);
 }
 
+/* Of one that is no longer wanted, with its queue unless something waits in it. */
 static void remove_forwarder(struct forwarder *f)
 {
+	char name[40];
+
 	for (struct forwarder **p = &f->agent->sinks.forwarders; *p; p = &(*p)->next)
 		if (*p == f) {
 			*p = f->next;
 			break;
 		}
+	directory_of(f, name);
+	close_queue(f);
+	sink_queue_remove(f->agent->rootfd, name);
 	forwarder_free(f);
 }
 

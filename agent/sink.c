@@ -5,8 +5,10 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "lib/cleanup.h"
+#include "lib/diskqueue.h"
 #include "lib/fs.h"
 #include "lib/paths.h"
 
@@ -32,12 +34,26 @@ static int open_below(int dir, const char *name, bool create)
 	return fd < 0 ? -errno : fd;
 }
 
+static int open_sinks(int rootfd, bool create)
+{
+	_cleanup_close_ int state = fs_open_dir(rootfd, SR_AGENT_STATE, false, NULL);
+
+	return state < 0 ? state : open_below(state, &SR_SINKS[sizeof(SR_AGENT_STATE)], create);
+}
+
 int sink_queue_dir(int rootfd, const char *name, bool create)
 {
-	_cleanup_close_ int state = fs_open_dir(rootfd, SR_AGENT_STATE, false, NULL), sinks = -1;
+	_cleanup_close_ int sinks = open_sinks(rootfd, create);
 
-	if (state < 0)
-		return state;
-	sinks = open_below(state, &SR_SINKS[sizeof(SR_AGENT_STATE)], create);
 	return sinks < 0 ? sinks : open_below(sinks, name, create);
+}
+
+void sink_queue_remove(int rootfd, const char *name)
+{
+	_cleanup_close_ int sinks = open_sinks(rootfd, false), dir = -1;
+
+	if (sinks >= 0)
+		dir = open_below(sinks, name, false);
+	if (dir >= 0 && diskqueue_clear(dir) == 0)
+		(void)unlinkat(sinks, name, AT_REMOVEDIR);
 }

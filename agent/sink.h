@@ -26,3 +26,6 @@ int sink_kind_parse(const char *s, enum sink_kind *out);
 
 /* The directory of a sink's queue, below rootfd; `create` makes it. A descriptor that is the caller's, or a negative errno. */
 int sink_queue_dir(int rootfd, const char *name, bool create);
+
+/* Removes that directory, unless something waits in it. */
+void sink_queue_remove(int rootfd, const char *name);

@@ -460,3 +460,34 @@ void diskqueue_reader_close(struct diskqueue_reader *r)
 	free(r->buf);
 	*r = (struct diskqueue_reader){ .dir = -1, .fd = -1, .cursor = -1 };
 }
+
+/* ---- neither ---- */
+
+static void delete_segment(int dir, uint64_t segment, const char *name, void *userdata)
+{
+	(void)segment;
+	(void)userdata;
+	(void)unlinkat(dir, name, 0);
+}
+
+int diskqueue_clear(int dir)
+{
+	struct diskqueue_reader r;
+	struct error err = { .text = "" };
+	int copy = fcntl(dir, F_DUPFD_CLOEXEC, 0), e;
+	uint64_t waiting;
+
+	if (copy < 0)
+		return -errno;
+	e = diskqueue_reader_open(&r, copy, &err);
+	if (e < 0)
+		return e;
+	waiting = diskqueue_waiting(&r);
+	diskqueue_reader_close(&r);
+	if (waiting > 0)
+		return -EBUSY;
+	/* The cursor first: without it segments are read again, with it and without them new ones would be taken for confirmed. */
+	if (unlinkat(dir, CURSOR, 0) < 0)
+		return -errno;
+	return each_segment(dir, delete_segment, NULL);
+}

@@ -80,3 +80,8 @@ void diskqueue_rewind(struct diskqueue_reader *r);
 uint64_t diskqueue_waiting(const struct diskqueue_reader *r);
 
 void diskqueue_reader_close(struct diskqueue_reader *r);
+
+/* ---- neither ---- */
+
+/* Empties the directory of a queue in which nothing waits, and that nobody has open; `dir` stays the caller's. -EBUSY when something waits. */
+int diskqueue_clear(int dir);

@@ -94,6 +94,7 @@ print({r["32473/2"] for r in map(json.loads, open(sys.argv[1])) if 20001 <= r["1
 	configure '{"file": true, "journal": false}'
 	until_ok 10 sh_ct '! pgrep -x agent-forward'
 	[ "$(in_ct srctl sinks --json | wc -l)" = 1 ]
+	until_ok 10 sh_ct '[ -z "$(ls /var/lib/serviceradar/agent/sinks)" ]' # nothing waits, so nothing stays
 	until_ok 10 status_is state active
 }
 

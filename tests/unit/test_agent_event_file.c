@@ -219,6 +219,9 @@ static void what_a_full_disk_does_not_take_waits_and_comes_in_order(void **state
 	assert_true(event_file_status(&s).connected);
 	assert_int_equal(event_file_status(&s).waiting_bytes, 0);
 	assert_int_equal(event_file_due(&s), 0);
+	snprintf(path, sizeof(path), "%s/var/lib/serviceradar/agent/sinks/file", root);
+	assert_int_equal(access(path, F_OK), -1); /* nothing is left of the queue */
+	snprintf(path, sizeof(path), "%s/log", root);
 	add(&s, 1002);
 	event_file_flush(&s);
 	assert_all_in_order(names, 1, 1002);

@@ -308,6 +308,40 @@ static void one_process_appends_while_another_takes_away_and_is_killed(void **st
 	diskqueue_reader_close(&r);
 }
 
+static void a_queue_is_cleared_only_when_nothing_waits(void **state)
+{
+	struct diskqueue q = start(LIMIT);
+	struct diskqueue_record d;
+	struct diskqueue_reader r;
+	int dir = open_root();
+
+	(void)state;
+	for (uint32_t i = 0; i < 3; i++)
+		assert_int_equal(add(&q, i, 100), 0);
+	diskqueue_close(&q);
+	assert_int_equal(diskqueue_clear(dir), -EBUSY);
+	r = start_reading();
+	for (uint32_t i = 0; i < 3; i++) {
+		assert_int_equal(diskqueue_read(&r, &d), 1);
+		assert_int_equal(number_of(&d), i);
+	}
+	assert_int_equal(diskqueue_confirm(&r, r.at), 0);
+	diskqueue_reader_close(&r);
+	assert_int_equal(diskqueue_clear(dir), 0);
+	assert_int_equal(rmdir(root), 0);
+	assert_int_equal(mkdir(root, 0700), 0);
+	close(dir);
+
+	/* What comes then is not taken for confirmed. */
+	q = start(LIMIT);
+	assert_int_equal(add(&q, 9, 100), 0);
+	diskqueue_close(&q);
+	r = start_reading();
+	assert_int_equal(diskqueue_read(&r, &d), 1);
+	assert_int_equal(number_of(&d), 9);
+	diskqueue_reader_close(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -319,6 +353,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_cursor_that_is_none_begins_at_the_oldest_record, make_root, delete_root),
 		cmocka_unit_test_setup_teardown(a_full_disk_drops_whole_records_and_says_how_many, make_root, delete_root),
 		cmocka_unit_test_setup_teardown(one_process_appends_while_another_takes_away_and_is_killed, make_root, delete_root),
+		cmocka_unit_test_setup_teardown(a_queue_is_cleared_only_when_nothing_waits, make_root, delete_root),
 	};
 
 	return cmocka_run_group_tests_name("diskqueue", tests, NULL, NULL);
