@@ -355,7 +355,6 @@ static void wake_at(struct addon *d, uint64_t at_us)
 
 static void act(struct addon *d)
 {
-	static const char *const action_names[] = { "", "fetching", "staging", "activating", "deactivating" };
 	enum action action;
 	int r;
 
@@ -369,7 +368,7 @@ static void act(struct addon *d)
 			d->facts.explicit_request = false;
 		return;
 	}
-	log_event(LOG_LEVEL_INFO, action_names[action], "addon", d->id, "version", d->facts.want_version, NULL);
+	log_event(LOG_LEVEL_INFO, action_name(action), "addon", d->id, "version", d->facts.want_version, NULL);
 	d->action = action;
 	memcpy(d->call_mark, d->mark, sizeof(d->call_mark));
 	r = start_call(d, action);

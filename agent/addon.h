@@ -90,6 +90,10 @@ int delivery_fetch(struct addon *d);
 /* Hands what was fetched to the updater. */
 int delivery_stage(struct addon *d, sd_bus_message_handler_t done);
 
+/* How much of the bundle is here, in bytes, and how large it is; `total` 0: the server has not said it. False when none is being fetched, or
+ * its signature still is. */
+bool delivery_progress(const struct addon *d, uint64_t *bytes, uint64_t *total);
+
 void delivery_cancel(struct addon *d);
 
 /* Removes what was fetched: nobody wants it any more. While it is assigned it stays, to repair a staged version with. */

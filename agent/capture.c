@@ -64,7 +64,7 @@ static void on_capture(void *userdata, const NpPcapngBlock *b, const char *code,
 	if (strcmp(b->session_id, c->session) != 0)
 		return;
 	if (b->bytes.len)
-		c->client.bytes(c->client.userdata, b->bytes.data, b->bytes.len);
+		c->client.bytes(c->client.userdata, b->bytes.data, b->bytes.len, b->packets_captured);
 	if (!b->final)
 		return;
 	o = json_object_new_object();

@@ -12,8 +12,9 @@
 struct capture;
 
 struct capture_client {
-	void (*bytes)(void *userdata, const void *bytes, size_t n); /* of the pcapng stream */
-	void (*end)(void *userdata, struct json_object *result);    /* the last line: result or error; borrowed */
+	/* The next of the pcapng stream; `packets` are in all of it up to here. */
+	void (*bytes)(void *userdata, const void *bytes, size_t n, uint64_t packets);
+	void (*end)(void *userdata, struct json_object *result); /* the last line: result or error; borrowed */
 	void *userdata;
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The agent's socket for srctl: one JSON line in, JSON lines out (docs/agent-socket.md). */
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -254,11 +255,11 @@ static void import(struct client *c, size_t length)
 	c->closing = c->closing || r < 0;
 }
 
-static void on_capture_bytes(void *userdata, const void *bytes, size_t n)
+static void on_capture_bytes(void *userdata, const void *bytes, size_t n, uint64_t packets)
 {
 	struct client *c = userdata;
-	char line[64];
-	int length = snprintf(line, sizeof(line), "{\"type\":\"pcapng\",\"bytes\":%zu}\n", n);
+	char line[96];
+	int length = snprintf(line, sizeof(line), "{\"type\":\"pcapng\",\"bytes\":%zu,\"packets\":%" PRIu64 "}\n", n, packets);
 
 	if (put_bytes(c, line, (size_t)length) < 0 || put_bytes(c, bytes, n) < 0) {
 		capture_stop(c->capture);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/wait.h>
 
 #include "agent/addon.h"
@@ -23,6 +24,9 @@ struct fetch {
 	pid_t pid;
 	int errors;     /* what the child says */
 	bool signature; /* the signature is fetched first */
+	int progress;   /* how far the child is, by its own word */
+	sd_event_source *progress_source;
+	uint64_t bytes, total;
 };
 
 static void name_of(const struct addon *d, bool signature, char name[96])
@@ -75,12 +79,57 @@ static int on_exit_of_child(sd_event_source *s, const siginfo_t *si, void *userd
 	return 0;
 }
 
+/* One line a read: what was written at once stays together (pipe(7), O_DIRECT). */
+static int on_progress(sd_event_source *s, int fd, uint32_t events, void *userdata)
+{
+	struct fetch *f = userdata;
+	unsigned long long bytes, total;
+	char line[64];
+	ssize_t n = read(fd, line, sizeof(line) - 1);
+
+	(void)events;
+	if (n <= 0)
+		return sd_event_source_set_enabled(s, SD_EVENT_OFF);
+	line[n] = '\0';
+	if (sscanf(line, "%llu %llu", &bytes, &total) != 2)
+		return 0;
+	f->bytes = bytes;
+	f->total = total;
+	status_write(f->addon);
+	return 0;
+}
+
+bool delivery_progress(const struct addon *d, uint64_t *bytes, uint64_t *total)
+{
+	const struct fetch *f = d->fetch;
+
+	if (!f || f->signature)
+		return false;
+	*bytes = f->bytes;
+	*total = f->total;
+	return true;
+}
+
+/* The end that the child writes to, or a negative errno. */
+static int hear_progress(struct fetch *f)
+{
+	_cleanup_close_ int writing = -1;
+	int fds[2], r;
+
+	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK | O_DIRECT) < 0)
+		return -errno;
+	f->progress = fds[0];
+	writing = fds[1];
+	r = sd_event_add_io(f->addon->agent->event, &f->progress_source, f->progress, EPOLLIN, on_progress, f);
+	return r < 0 ? r : steal_fd(&writing);
+}
+
 static int start(struct fetch *f)
 {
 	struct addon *d = f->addon;
 	const struct agent_config *c = &d->agent->config;
 	_cleanup_free_ char *beside = NULL, *bundles = NULL;
-	_cleanup_close_ int writing = -1;
+	_cleanup_close_ int writing = -1, progress = -1;
 	const char *argv[24];
 	char name[96];
 	size_t n = 0;
@@ -105,10 +154,16 @@ static int start(struct fetch *f)
 	add(argv, &n, "--client-key", c->client_key);
 	if (c->allow_http)
 		argv[n++] = "--allow-http";
+	if (!f->signature) {
+		progress = hear_progress(f);
+		if (progress < 0)
+			return progress;
+		argv[n++] = "--progress";
+	}
 	argv[n++] = "--";
 	argv[n++] = !f->signature ? d->artifact_url : d->signature_url ? d->signature_url : beside;
 	argv[n] = NULL;
-	r = spawn_child(argv, -1, -1, writing, &f->pid);
+	r = spawn_child(argv, -1, progress, writing, &f->pid);
 	if (r < 0)
 		return r;
 	f->source = sd_event_source_unref(f->source);
@@ -129,7 +184,7 @@ int delivery_fetch(struct addon *d)
 	f = calloc(1, sizeof(*f));
 	if (!f)
 		return -ENOMEM;
-	*f = (struct fetch){ .addon = d, .errors = -1, .signature = true };
+	*f = (struct fetch){ .addon = d, .errors = -1, .progress = -1, .signature = true };
 	d->fetch = f;
 	r = start(f);
 	if (r < 0)
@@ -173,6 +228,9 @@ void delivery_cancel(struct addon *d)
 	}
 	if (f->errors >= 0)
 		close(f->errors);
+	sd_event_source_unref(f->progress_source);
+	if (f->progress >= 0)
+		close(f->progress);
 	free(f);
 }
 

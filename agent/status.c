@@ -72,6 +72,20 @@ static const char *last_error(const struct addon *d)
 	return d->facts.enabled ? d->ipc.error : "";
 }
 
+static void add_action(struct json_object *o, const struct addon *d)
+{
+	struct json_object *part;
+	uint64_t bytes, total;
+
+	add_text(o, "action", d->facts.call_pending ? action_name(d->action) : "");
+	if (!delivery_progress(d, &bytes, &total))
+		return;
+	part = json_object_new_object();
+	json_object_object_add(part, "bytes", json_object_new_int64((int64_t)bytes));
+	json_object_object_add(part, "total", total ? json_object_new_int64((int64_t)total) : NULL);
+	json_object_object_add(o, "fetch", part);
+}
+
 struct json_object *addon_status(const struct addon *d)
 {
 	struct json_object *o = json_object_new_object(), *part, *list;
@@ -79,6 +93,7 @@ struct json_object *addon_status(const struct addon *d)
 
 	add_text(o, "addon_id", d->id);
 	add_text(o, "state", state_name(d->verdict.state));
+	add_action(o, d);
 	part = json_object_new_object();
 	json_object_object_add(part, "enabled", json_object_new_boolean(f->assigned && f->enabled));
 	json_object_object_add(part, "assigned", json_object_new_boolean(f->assigned));

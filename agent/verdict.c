@@ -39,6 +39,13 @@ const char *drift_name(enum drift_reason r)
 	return drift_names[r];
 }
 
+const char *action_name(enum action a)
+{
+	static const char *const names[] = { "", "fetching", "staging", "activating", "deactivating" };
+
+	return names[a];
+}
+
 const char *drift_list(unsigned drift, char *out, size_t size)
 {
 	size_t n = 0;

@@ -90,6 +90,7 @@ bool verdict_ingests(const struct addon_facts *f);
 
 const char *state_name(enum addon_state s);
 const char *drift_name(enum drift_reason r);
+const char *action_name(enum action a); /* "fetching"; "" for none */
 
 /* The reasons of a set, with commas; "" for none. Returns out. */
 const char *drift_list(unsigned drift, char *out, size_t size);

@@ -10,12 +10,14 @@
 #include <strings.h>
 #include <sys/stat.h>
 
+#include "lib/clock.h"
 #include "lib/fs.h"
 #include "lib/json.h"
 
 #define REDIRECTS       5L
 #define CONNECT_SECONDS 15L
 #define STALL_SECONDS   30L
+#define PROGRESS_US     250000u
 
 struct transfer {
 	const struct fetch_request *rq;
@@ -25,6 +27,7 @@ struct transfer {
 	uint64_t from, size; /* where the download goes on; bytes in the file */
 	char part[140], meta[140], etag_file[140];
 	char etag[256];      /* of this answer; empty when there is none that is strong */
+	uint64_t told_us;    /* when progress was told last */
 	bool too_large;
 	int disk_error;
 	CURL *curl;
@@ -234,6 +237,22 @@ static size_t on_header(char *data, size_t one, size_t n, void *arg)
 	return n;
 }
 
+/* What libcurl counts is of this answer, which may be the rest of the file only, or an error page. */
+static int on_progress(void *arg, curl_off_t all, curl_off_t now, curl_off_t up_all, curl_off_t up_now)
+{
+	struct transfer *t = arg;
+	uint64_t us = clock_us();
+
+	(void)now;
+	(void)up_all;
+	(void)up_now;
+	if (t->size == t->from || us < t->told_us + PROGRESS_US)
+		return 0;
+	t->told_us = us;
+	t->rq->progress(t->size, all > 0 ? t->from + (uint64_t)all : 0);
+	return 0;
+}
+
 static void set_options(struct transfer *t, bool http)
 {
 	const struct fetch_request *rq = t->rq;
@@ -266,6 +285,11 @@ static void set_options(struct transfer *t, bool http)
 	curl_easy_setopt(c, CURLOPT_WRITEDATA, t);
 	curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
 	curl_easy_setopt(c, CURLOPT_HEADERDATA, t);
+	if (rq->progress) {
+		curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
+		curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress);
+		curl_easy_setopt(c, CURLOPT_XFERINFODATA, t);
+	}
 	if (http && !rq->allow_http) {
 		curl_easy_setopt(c, CURLOPT_PROXY, "");
 		curl_easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, open_socket);

@@ -23,6 +23,9 @@ struct fetch_request {
 	uint64_t max_bytes;
 	long timeout_s; /* of the whole transfer; 0: none, only a stall ends it */
 	bool allow_http; /* to other hosts than this one, too */
+	/* Told four times a second at most how many bytes are here and how many it will be, 0 when the server does not say; NULL: nobody
+	 * asks. Not for a file of this host. */
+	void (*progress)(uint64_t bytes, uint64_t total);
 };
 
 struct fetch_facts {

@@ -2,9 +2,11 @@
 /* agent-fetch: a child of serviceradar-agent that talks to the network for it. */
 #include <curl/curl.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "agent/fetch/fetch.h"
 #include "lib/json.h"
@@ -23,6 +25,7 @@ static void usage(FILE *f)
 	      "  --client-cert FILE  certificate for the server to see, with --client-key FILE\n"
 	      "  --allow-http        http without TLS to other hosts, too\n"
 	      "  --timeout SECONDS   of the whole transfer\n"
+	      "  --progress          how far it is, as lines BYTES TOTAL\n"
 	      "  --json              facts as a JSON object\n"
 	      "  --version, --help\n\n"
 	      "Exit status: 0 done, 1 usage, 2 refused, 3 failed and worth another try, 4 not there.\n"
@@ -42,6 +45,12 @@ static bool read_number(const char *s, unsigned long long *out)
 
 	*out = strtoull(s, &end, 10);
 	return *s >= '0' && *s <= '9' && !*end;
+}
+
+/* Each line by one write. A reader that is behind misses some. */
+static void print_progress(uint64_t bytes, uint64_t total)
+{
+	(void)dprintf(STDOUT_FILENO, "%" PRIu64 " %" PRIu64 "\n", bytes, total);
 }
 
 static bool read_option(int c, struct fetch_request *rq)
@@ -72,6 +81,9 @@ static bool read_option(int c, struct fetch_request *rq)
 		return true;
 	case 'H':
 		rq->allow_http = true;
+		return true;
+	case 'p':
+		rq->progress = print_progress;
 		return true;
 	case 't':
 		rq->timeout_s = read_number(optarg, &n) && n < 1000000 ? (long)n : 0;
@@ -104,6 +116,7 @@ int main(int argc, char **argv)
 		{ "ca-file", required_argument, NULL, 'a' },     { "client-cert", required_argument, NULL, 'c' },
 		{ "client-key", required_argument, NULL, 'k' },  { "allow-http", no_argument, NULL, 'H' },
 		{ "timeout", required_argument, NULL, 't' },     { "json", no_argument, NULL, 'j' },
+		{ "progress", no_argument, NULL, 'p' },
 		{ "version", no_argument, NULL, 'V' },           { "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};

@@ -39,7 +39,7 @@ static void print_advice(const char *text, const char *id)
 int verb_addon_status(struct srctl *s, const char *id)
 {
 	static const char *const rows[][2] = {
-		{ "State", "state" }, { "Version", "active_version" }, { "Grant mode", "grant_mode" },
+		{ "State", "state" }, { "Action", "action" }, { "Bytes here", "fetch.bytes" }, { "Bytes in all", "fetch.total" }, { "Version", "active_version" }, { "Grant mode", "grant_mode" },
 		{ "Unit", "unit.name" }, { "Unit state", "unit.active_state" }, { "Last run", "run.active_state" }, { "Main pid", "unit.main_pid" },
 		{ "Restarts", "unit.n_restarts" }, { "Connected", "ipc.connected" }, { "Since", "ipc.since" },
 		{ "Events", "ipc.events" }, { "Dropped", "ipc.dropped" }, { "Capture", "capture.available" },

@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
 
+#include "agent/srctl/progress.h"
 #include "agent/srctl/srctl.h"
 #include "lib/assignment.h"
 #include "lib/clock.h"
@@ -15,7 +17,8 @@
 #include "lib/paths.h"
 #include "lib/schema.h"
 
-#define WAIT_US 30000000u
+#define WAIT_US   30000000u /* and for as long again whenever more of a bundle has been fetched */
+#define REDRAW_MS 250
 
 static int build(struct srctl *s, const char *id, bool enable, int dir, struct json_object **out, struct error *err)
 {
@@ -67,13 +70,55 @@ static int build(struct srctl *s, const char *id, bool enable, int dir, struct j
 	return 0;
 }
 
+/* What the agent says that it does, and how much of a bundle it has fetched. */
+struct work {
+	struct progress progress;
+	char what[128];
+	uint64_t from, most; /* bytes: when this was said first; at any time */
+};
+
+/* True when more has been fetched than ever before. */
+static bool follow(const struct srctl *s, struct work *w, const char *id, struct json_object *status)
+{
+	const char *doing = *text_at(status, "action") ? text_at(status, "action") : text_at(status, "state");
+	struct progress_at at = { .what = w->what, .bytes = *text_at(status, "fetch.bytes") };
+	bool more;
+	char what[128], text[32];
+
+	at.done = strtoull(text_at(status, "fetch.bytes"), NULL, 10);
+	at.total = strtoull(text_at(status, "fetch.total"), NULL, 10);
+	(void)snprintf(what, sizeof(what), "%s: %s", id, printable(doing, text, sizeof(text)));
+	if (strcmp(what, w->what) != 0) {
+		progress_clear(&w->progress);
+		progress_begin(&w->progress, s->json || !*doing);
+		memcpy(w->what, what, sizeof(what));
+		w->from = at.done;
+	}
+	at.from = w->from;
+	if (progress_due(&w->progress))
+		progress_draw(&w->progress, &at);
+	more = at.done > w->most;
+	w->most = more ? at.done : w->most;
+	return more;
+}
+
+static void print_failure(const char *id, const char *state, const char *want, const char *error)
+{
+	char is[32], why[512];
+
+	fprintf(stderr, "srctl: %s is %s, not %s: %s (srctl addon status %s says more)\n", id,
+		*state ? printable(state, is, sizeof(is)) : "without a status", want,
+		*error ? printable(error, why, sizeof(why)) : "is serviceradar-agent running?", id);
+}
+
 /* Until the agent has taken the assignment in and is in the state `want`. */
 static int wait_for(struct srctl *s, const char *id, const char *want, const char *mark)
 {
 	_cleanup_close_ int notify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	_cleanup_close_ int dir = fs_open_dir(s->rootfd, SR_STATUS, false, NULL);
 	uint64_t end = clock_us() + WAIT_US;
-	char name[64], last[32] = "", text[512], events[4096];
+	struct work w = { .what = "" };
+	char name[64], events[4096];
 
 	snprintf(name, sizeof(name), "/proc/self/fd/%d", dir);
 	if (notify >= 0 && dir >= 0)
@@ -81,26 +126,25 @@ static int wait_for(struct srctl *s, const char *id, const char *want, const cha
 	for (;;) {
 		_cleanup_json_ struct json_object *o = read_status(s, id);
 		struct pollfd p = { .fd = notify, .events = POLLIN };
-		const char *state = o ? text_at(o, "state") : "";
-		bool taken_in = o && !strcmp(text_at(o, "desired.assignment"), mark);
+		const char *state = text_at(o, "state");
+		bool taken_in = !strcmp(text_at(o, "desired.assignment"), mark);
 
+		if (follow(s, &w, id, o))
+			end = clock_us() + WAIT_US;
 		if (taken_in && !strcmp(state, want)) {
+			progress_clear(&w.progress);
 			printf("%s is %s.\n", id, want);
 			return EXIT_DONE;
 		}
-		if (isatty(1) && *state && strcmp(state, last) != 0)
-			printf("%s: %s\n", id, printable(state, text, sizeof(text)));
-		snprintf(last, sizeof(last), "%s", state);
 		if ((taken_in && (!strcmp(state, "failed") || !strcmp(state, "unsupported"))) || clock_us() >= end) {
-			fprintf(stderr, "srctl: %s is %s, not %s: %s (srctl addon status %s says more)\n", id,
-				*state ? printable(state, events, 32) : "without a status", want,
-				o && *text_at(o, "last_error") ? printable(text_at(o, "last_error"), text, sizeof(text))
-							       : "is serviceradar-agent running?",
-				id);
+			progress_clear(&w.progress);
+			print_failure(id, state, want, text_at(o, "last_error"));
 			return *state ? EXIT_FAILED : EXIT_NO_AGENT;
 		}
-		if (poll(&p, 1, 500) > 0 && read(notify, events, sizeof(events)) < 0 && errno != EAGAIN)
+		if (poll(&p, 1, REDRAW_MS) > 0 && read(notify, events, sizeof(events)) < 0 && errno != EAGAIN) {
+			progress_clear(&w.progress);
 			return EXIT_FAILED;
+		}
 	}
 }
 

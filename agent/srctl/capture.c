@@ -9,12 +9,15 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 
+#include "agent/srctl/progress.h"
 #include "agent/srctl/srctl.h"
 #include "lib/capture.h"
 #include "lib/cleanup.h"
+#include "lib/clock.h"
 #include "lib/json.h"
 
 #define LINE_MAX_BYTES 4096u
+#define REDRAW_MS      250 /* when nothing comes: the time goes on */
 
 struct stream {
 	const struct srctl *s;
@@ -22,7 +25,9 @@ struct stream {
 	char buffer[64 * 1024];
 	size_t used;
 	uint64_t raw;                 /* bytes of pcapng that come before the next line */
+	uint64_t packets, bytes;      /* so far */
 	bool begun, stopping;
+	struct progress progress;
 	struct json_object *result;   /* the last line; NULL: none yet */
 };
 
@@ -89,7 +94,7 @@ static int connect_agent(const struct srctl *s)
 
 /* ---- the answer ---- */
 
-static int write_out(const char *bytes, size_t n)
+static int write_out(struct progress *p, const char *bytes, size_t n)
 {
 	while (n) {
 		ssize_t w = write(STDOUT_FILENO, bytes, n);
@@ -97,6 +102,7 @@ static int write_out(const char *bytes, size_t n)
 		if (w < 0 && errno == EINTR)
 			continue;
 		if (w < 0) {
+			progress_clear(p);
 			fprintf(stderr, "srctl: standard output: %s\n", strerror(errno));
 			return -errno;
 		}
@@ -126,10 +132,32 @@ static int take_line(struct stream *t, size_t length)
 		return 1;
 	}
 	t->raw = strtoull(text_at(o, "bytes"), NULL, 10);
-	if (!t->begun && !t->s->json && isatty(STDERR_FILENO))
-		fprintf(stderr, "srctl: capturing on %s; Ctrl-C ends it\n", t->s->capture[CAPTURE_INTERFACE]);
+	t->bytes += t->raw;
+	t->packets = strtoull(text_at(o, "packets"), NULL, 10);
+	if (!t->begun) {
+		if (!t->s->json && isatty(STDERR_FILENO))
+			fprintf(stderr, "srctl: capturing on %s; Ctrl-C ends it\n", t->s->capture[CAPTURE_INTERFACE]);
+		progress_begin(&t->progress, t->s->json);
+	}
 	t->begun = true;
 	return 0;
+}
+
+/* What is counted is the time, for only that has a known end. */
+static void draw(struct stream *t)
+{
+	const char *seconds = t->s->capture[CAPTURE_DURATION];
+	char note[80];
+	struct progress_at at = { .what = t->s->capture[CAPTURE_INTERFACE], .note = note };
+
+	if (!progress_due(&t->progress))
+		return;
+	if (seconds) {
+		at.done = clock_us() - t->progress.begun_us;
+		at.total = strtoull(seconds, NULL, 10) * 1000000;
+	}
+	(void)snprintf(note, sizeof(note), "%" PRIu64 " packets, %" PRIu64 " KiB", t->packets, t->bytes / 1024);
+	progress_draw(&t->progress, &at);
 }
 
 /* 1 when the last line has come, 0 when more is to be read. */
@@ -141,7 +169,7 @@ static int take(struct stream *t)
 		int r;
 
 		if (n) {
-			r = write_out(t->buffer, n);
+			r = write_out(&t->progress, t->buffer, n);
 			if (r < 0)
 				return r;
 			t->raw -= n;
@@ -178,8 +206,9 @@ static int stream(struct stream *t)
 		ssize_t n;
 		int r;
 
-		if (poll(p, 2, -1) < 0 && errno != EINTR)
+		if (poll(p, 2, t->progress.on ? REDRAW_MS : -1) < 0 && errno != EINTR)
 			return -errno;
+		draw(t);
 		r = p[1].revents ? on_signal(t) : 0;
 		if (r < 0)
 			return r;
@@ -259,6 +288,7 @@ int verb_capture(struct srctl *s, const char *unused)
 	t.fd = fd;
 	t.signals = signals;
 	r = signals < 0 ? -errno : stream(&t);
+	progress_clear(&t.progress);
 	if (r == 0)
 		r = report(s, t.result);
 	else if (r == -EPIPE || r == -EBADMSG)

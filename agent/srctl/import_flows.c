@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent/srctl/flow_file.h"
+#include "agent/srctl/progress.h"
 #include "agent/srctl/srctl.h"
 #include "lib/cleanup.h"
 #include "lib/json.h"
@@ -49,7 +52,7 @@ static long long count_at(struct json_object *o, const char *key)
 }
 
 /* Asks for the counts since the ack before, and adds them up. */
-static int ack(FILE *to, FILE *from, struct counts *c)
+static int ack(FILE *to, FILE *from, struct progress *p, struct counts *c)
 {
 	_cleanup_json_ struct json_object *o = NULL;
 	_cleanup_free_ char *line = NULL;
@@ -57,14 +60,16 @@ static int ack(FILE *to, FILE *from, struct counts *c)
 	size_t size = 0;
 	ssize_t n;
 
-	if (fputs("{\"ack\":true}\n", to) < 0 || fflush(to) != 0)
-		return -EIO;
+	if (fputs("{\"ack\":true}\n", to) >= 0)
+		(void)fflush(to); /* an agent that takes no more has said why */
 	n = getline(&line, &size, from);
 	if (n <= 0 || json_parse(line, (size_t)n, "agent.sock", &o, NULL) < 0) {
+		progress_clear(p);
 		fputs("srctl: the agent closed the connection\n", stderr);
 		return -EIO;
 	}
 	if (strcmp(text_at(o, "type"), "external_flow_ack") != 0) {
+		progress_clear(p);
 		fprintf(stderr, "srctl: %s\n", printable(text_at(o, "message"), message, sizeof(message)));
 		return -EIO;
 	}
@@ -75,7 +80,24 @@ static int ack(FILE *to, FILE *from, struct counts *c)
 	return 0;
 }
 
-static int import(FILE *in, const char *path, FILE *to, FILE *from, struct counts *c)
+/* Of a file its bytes are what is counted; nobody knows how many will come through a pipe. */
+static void draw(struct progress *p, FILE *in, uint64_t flows)
+{
+	char note[40];
+	struct progress_at at = { .what = "import-flows", .note = note };
+	off_t done = ftello(in);
+	struct stat st;
+
+	if (done >= 0 && fstat(fileno(in), &st) == 0 && S_ISREG(st.st_mode)) {
+		at.bytes = true;
+		at.done = (uint64_t)done;
+		at.total = (uint64_t)st.st_size;
+	}
+	(void)snprintf(note, sizeof(note), "%llu flows", (unsigned long long)flows);
+	progress_draw(p, &at);
+}
+
+static int import(FILE *in, const char *path, FILE *to, FILE *from, struct progress *p, struct counts *c)
 {
 	struct flow_file file;
 	struct flow_line line;
@@ -89,14 +111,19 @@ static int import(FILE *in, const char *path, FILE *to, FILE *from, struct count
 	}
 	while ((r = flow_file_next(&file, &line, &err)) != 0) {
 		if (r < 0) {
+			progress_clear(p);
 			fprintf(stderr, "srctl: %s: %s\n", path, err.text);
 			c->unread++;
 			continue;
 		}
-		if (send_flow(to, &line, ++number) < 0 || (number % FLOWS_AN_ACK == 0 && ack(to, from, c) < 0))
+		if (send_flow(to, &line, ++number) < 0)
+			break; /* the ack tells why */
+		if (number % FLOWS_AN_ACK == 0 && ack(to, from, p, c) < 0)
 			return EXIT_FAILED;
+		if (progress_due(p))
+			draw(p, in, number);
 	}
-	return ack(to, from, c) < 0 ? EXIT_FAILED : EXIT_DONE;
+	return ack(to, from, p, c) < 0 ? EXIT_FAILED : EXIT_DONE;
 }
 
 int verb_import_flows(struct srctl *s, const char *path)
@@ -105,6 +132,7 @@ int verb_import_flows(struct srctl *s, const char *path)
 	_cleanup_fclose_ FILE *from = NULL, *to = NULL;
 	_cleanup_close_ int fd = -1, copy = -1;
 	struct counts c = { 0 };
+	struct progress p;
 	int rc;
 
 	if (!in) {
@@ -119,7 +147,10 @@ int verb_import_flows(struct srctl *s, const char *path)
 	to = fdopen_steal(&copy, "w");
 	if (!from || !to)
 		return EXIT_FAILED;
-	rc = import(in, path, to, from, &c);
+	(void)signal(SIGPIPE, SIG_IGN); /* an agent that refuses closes the connection */
+	progress_begin(&p, s->json);
+	rc = import(in, path, to, from, &p, &c);
+	progress_clear(&p);
 	if (s->json)
 		printf("{\"accepted\":%lld,\"matched\":%lld,\"unmatched\":%lld,\"invalid\":%lld,\"unread\":%lld}\n", c.accepted, c.matched,
 		       c.unmatched, c.invalid, c.unread);

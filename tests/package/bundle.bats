@@ -145,11 +145,11 @@ tree() { (cd "$ROOT" && find var/lib/serviceradar/addons etc/systemd usr/lib/ser
 	assign 1.7.0
 	until_ok 30 last_error_has netprobe
 	until_ok 10 drift_has version_mismatch
+	until_ok 10 in_ct test ! -e "$ADDON/journal" # the attempt is over
 	[ "$(in_ct readlink "$ADDON/current")" = versions/1.6.0 ]
 	[ "$(in_ct readlink "$ADDON/previous")" = versions/1.5.0 ]
 	[ "$(in_ct systemctl is-active serviceradar-netprobe)" = active ]
 	status_is active_version 1.6.0
-	in_ct test ! -e "$ADDON/journal"
 }
 
 @test "NP-5 a version that gets ready and dies in its settle time: the one before again" {
@@ -330,6 +330,61 @@ systemctl_stop_agent() { in_ct systemctl stop serviceradar-agent; }
 	run in_ct srctl addon rollback metrics
 	[ "$status" -eq 2 ]
 	[[ $output == *"metrics: there is nothing to roll back to"* ]]
+	assign 1.9.1
+	until_ok 20 active_is 1.9.1
+}
+
+fetching() { status | grep -q '"total": *[1-9]'; }
+
+@test "srctl addon on a terminal: how much of a bundle is fetched is shown, and is in the status; elsewhere only what comes of it" {
+	local drawn size command url=http://localhost:8081/$ID
+	bundle second 1.9.2
+	size=$(stat -c %s "$ROOT$(path_of 1.9.2)")
+	cat >"$ROOT/srv/slow.py" <<-'P'
+		import http.server, os, sys, time
+		class Slow(http.server.BaseHTTPRequestHandler):
+		    def do_GET(self):
+		        data = open("/srv/bundles" + self.path, "rb").read()
+		        self.send_response(200)
+		        self.send_header("Content-Length", str(len(data)))
+		        self.end_headers()
+		        for i in range(0, len(data), 4096):
+		            self.wfile.write(data[i:i + 4096])
+		            time.sleep(4 * 4096 / len(data) if len(data) > 4096 else 0)
+		http.server.ThreadingHTTPServer(("127.0.0.1", 8081), Slow).serve_forever()
+	P
+	in_ct systemd-run -q --unit=t-slow python3 /srv/slow.py
+	until_ok 10 in_ct sh -c 'ss -Hltn sport = :8081 | grep -q .'
+	assign 1.9.2 "$(sum_of 1.9.2)" "${url}_1.9.2_linux_amd64.tar.gz"
+	until_ok 10 fetching
+	status_is action fetching
+	[[ $(in_ct srctl addon status "$ID") == *"Action: fetching"*"Bytes here: "[1-9]*"Bytes in all: $size"* ]]
+	run in_ct script -qec "stty cols 100; TERM=xterm srctl addon config $ID --set enabled=true" /dev/null
+	echo "$output"
+	[ "$status" -eq 0 ]
+	drawn=$(tr '\r' '\n' <<<"$output" | sed -n 's/\x1b\[K$//p' | grep '^netprobe: fetching')
+	[ "$(wc -l <<<"$drawn")" -ge 4 ]
+	[ "$(grep -cvE '\[#+-+\]  +[0-9]+ %  [0-9.]+/[0-9.]+ KiB' <<<"$drawn")" -eq 0 ]
+	[ "$(grep -cE 'KiB/s  0:0[0-4] left$' <<<"$drawn")" -ge 3 ]
+	[[ $(tail -n 1 <<<"$drawn") =~ ([789][0-9]|100)\ % ]]
+	[[ $output == *$'\r\033[K'"$ID is active."* ]]
+	status_is active_version 1.9.2
+	status_is action None
+	run status
+	[[ $output != *'"fetch"'* ]]
+
+	# Again, for those who see none.
+	for command in "TERM=dumb srctl addon config $ID --set enabled=true" "TERM=xterm srctl addon config $ID --set enabled=true 2>&1 | cat"; do
+		assign 1.9.1
+		until_ok 20 active_is 1.9.1
+		in_ct rm -rf "$ADDON/versions/1.9.2" "/var/lib/serviceradar/agent/bundles/$ID.tar.gz"
+		assign 1.9.2 "$(sum_of 1.9.2)" "${url}_1.9.2_linux_amd64.tar.gz"
+		until_ok 10 fetching
+		run in_ct script -qec "$command" /dev/null
+		echo "$output"
+		[ "$output" = "$ID is active."$'\r' ]
+	done
+	in_ct systemctl stop t-slow
 	assign 1.9.1
 	until_ok 20 active_is 1.9.1
 }

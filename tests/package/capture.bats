@@ -50,7 +50,7 @@ packets() { tshark -r "$ROOT/srv/out/out.pcapng" -T fields -e frame.number -Y "$
 }
 
 @test "RC-2 SIGINT ends it well; a byte cap; netprobe is killed; a reader that stops delays nobody, and is told what was dropped" {
-	run --separate-stderr as root 'timeout --preserve-status -s INT 2 srctl capture --interface lo & sleep 1; curl -s -o /dev/null http://127.0.0.1:8080/small; wait $!'
+	run --separate-stderr as root 'timeout --foreground --preserve-status -s INT 2 srctl capture --interface lo & sleep 1; curl -s -o /dev/null http://127.0.0.1:8080/small; wait $!'
 	[ "$status" -eq 0 ]
 	[[ $stderr == *"0 dropped"*"ended by: client_cancel"* ]]
 	[ "$(packets)" -ge 10 ]
@@ -119,6 +119,36 @@ packets() { tshark -r "$ROOT/srv/out/out.pcapng" -T fields -e frame.number -Y "$
 	run --separate-stderr as root 'srctl capture --interface lo'
 	in_ct systemctl start serviceradar-agent
 	[ "$status" -eq 4 ]
+}
+
+# on_terminal COMMAND: on one of 80 columns, with traffic; what was drawn over itself there, one a line, into drawn.
+on_terminal() {
+	in_ct systemd-run -q --collect sh -c 'for i in 1 2 3 4; do sleep 0.5; curl -s -o /dev/null http://127.0.0.1:8080/small; done'
+	run in_ct script -qec "stty cols 80; TERM=xterm $1 >/srv/out/out.pcapng" /dev/null
+	echo "$output"
+	drawn=$(tr '\r' '\n' <<<"$output" | sed -n 's/\x1b\[K$//p' | grep . || :)
+}
+
+@test "srctl capture on a terminal: time, packets and bytes so far, taken away at the end; with --json only the facts" {
+	local drawn
+	on_terminal 'srctl capture --interface lo --filter "tcp port 8080" --duration 3'
+	[ "$status" -eq 0 ]
+	[ "$(wc -l <<<"$drawn")" -ge 8 ]
+	[ "$(grep -cvE '^lo  \[#*-*\]  +[0-9]+ %  0:0[0-3] left  [0-9]+ packets, [0-9]+ KiB$' <<<"$drawn")" -eq 0 ]
+	[[ $(head -n 1 <<<"$drawn") =~ (1[6-9]|[23][0-9])\ % ]]
+	[[ $(tail -n 1 <<<"$drawn") =~ (9[0-9]|100)\ %.*\ ([0-9]+)\ packets,\ ([0-9]+)\ KiB ]]
+	[ "${BASH_REMATCH[2]}" = "$(packets)" ]
+	[ "${BASH_REMATCH[3]}" -ge 80 ]
+	[[ $output == *$'\r\033[K'"srctl: $(packets) packets, 0 dropped"* ]]
+
+	on_terminal 'timeout --foreground --preserve-status -s INT 2 srctl capture --interface lo --filter "tcp port 8080"'
+	[ "$status" -eq 0 ]
+	[ "$(grep -cE '^lo  0:0[0-2]  [0-9]+ packets, [0-9]+ KiB$' <<<"$drawn")" -ge 4 ]
+
+	on_terminal 'srctl --json capture --interface lo --filter "tcp port 8080" --duration 2'
+	[ "$status" -eq 0 ]
+	[[ $output == '{"type":"capture_end",'* ]]
+	[[ $output != *$'\033'* ]]
 }
 
 @test "srctl listeners and fingerprints: who waits where, and what a peer runs" {

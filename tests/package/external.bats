@@ -106,3 +106,44 @@ X
 	run "$CT" exec "$NAME" srctl import-flows /nonexistent
 	[ "$status" -eq 1 ]
 }
+
+# frames OUTPUT: the lines that were drawn over each other on a terminal, one a line.
+frames() { tr '\r' '\n' <<<"$1" | sed -n 's/\x1b\[K$//p' | grep .; }
+
+@test "HV-19 srctl import-flows by a user who may not: refused with the reason" {
+	in_ct sh -c 'useradd -m stranger; for i in $(seq 2000); do echo "{\"src_addr\": \"10.0.0.1\", \"dst_addr\": \"10.0.0.2\", \"src_port\": 1, \"dst_port\": 2, \"proto\": 6, \"first\": \"2026-01-01T00:00:00.000\", \"last\": \"2026-01-01T00:00:01.000\"}"; done >/home/stranger/flows.json'
+	run in_ct setpriv --reuid=stranger --regid=stranger --clear-groups srctl import-flows /home/stranger/flows.json
+	echo "$output"
+	[ "$status" -eq 3 ]
+	[ "$(grep -v '^[0-9]' <<<"$output")" = "srctl: not allowed: run it as root or as a member of group serviceradar" ]
+}
+
+@test "srctl import-flows of a large file: how far it is, on a terminal; nothing of it elsewhere, with --json, or for a small file" {
+	local n=400000 import='srctl import-flows /root/many.json' drawn
+	python3 -c 'import sys
+for i in range(int(sys.argv[1])):
+    print(f"{{\"source_ip\":\"192.0.2.1\",\"destination_ip\":\"192.0.2.2\",\"source_port\":{i % 60000 + 1},\"destination_port\":7,\"ip_protocol\":6}}")' \
+		"$n" >"$ROOT/root/many.json"
+	run in_ct script -qec "stty cols 90; TERM=xterm $import" /dev/null
+	[ "$status" -eq 0 ]
+	drawn=$(frames "$output")
+	echo "$drawn"
+	[ "$(wc -l <<<"$drawn")" -ge 3 ]
+	[ "$(grep -cvE '^import-flows  \[#*-*\]  +[0-9]+ %  [0-9.]+/[0-9.]+ MiB  [0-9.]+ [KM]iB/s  [0-9:]+ left  [0-9]+ flows$' <<<"$drawn")" -eq 0 ]
+	awk 'length != 89 || $0 !~ / %/ { exit 1 } { sub(/ %.*/, ""); sub(/.* /, ""); if ($0 + 0 < before) exit 1; before = $0 + 0 } END { exit before < 50 }' <<<"$drawn"
+	[[ $output == *$'\r\033[K'"$n flows taken: "* ]]
+
+	run in_ct script -qec "stty cols 30; TERM=xterm $import" /dev/null
+	drawn=$(frames "$output")
+	[ "$(grep -cvE '^ *[0-9]+ %  [0-9.]+/[0-9.]+ MiB' <<<"$drawn")" -eq 0 ]
+
+	local command
+	for command in "TERM=xterm srctl --json import-flows /root/many.json" "TERM=dumb $import" "TERM=xterm $import 2>&1 | cat" \
+		"head -n 100 /root/many.json | TERM=xterm srctl import-flows -"; do
+		run in_ct script -qec "$command" /dev/null
+		echo "$command: $output"
+		[ "$status" -eq 0 ]
+		[[ $output == *"accepted"* || $output == *" flows taken: "* ]]
+		[[ $output != *$'\033'* && $output != *%* ]]
+	done
+}
