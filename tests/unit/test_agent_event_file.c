@@ -186,7 +186,7 @@ static void what_a_full_disk_does_not_take_waits_and_comes_in_order(void **state
 	static const char *const names[] = { "events.ndjson" };
 	uint32_t pid = 0;
 	struct event_file s;
-	char path[96];
+	char path[160];
 
 	(void)state;
 	snprintf(path, sizeof(path), "%s/log", root);
@@ -233,7 +233,7 @@ static void what_a_full_disk_does_not_take_waits_and_comes_in_order(void **state
 /* The queue's own disk is full too: counted, and said once. */
 static void without_its_queue_it_goes_on_as_soon_as_the_file_can(void **state)
 {
-	char from[96], to[96];
+	char from[160], to[160];
 	struct event_file s;
 	uint32_t pid = 0;
 
