@@ -76,7 +76,8 @@ finished() {
 
 # beside TCPDUMP-OPTION…: tcpdump into $D/ref.pcap.
 beside() {
-	ip netns exec "$NS" tcpdump -Z root -q -n --immediate-mode -s 0 -w "$D/ref.pcap" "$@" 2>"$D/tcpdump.log" 3>&- &
+	# Room for 256 packets: with 2 MiB it has eight frames of this length, and drops what it has no time for.
+	ip netns exec "$NS" tcpdump -Z root -q -n --immediate-mode -s 0 -B 65536 -w "$D/ref.pcap" "$@" 2>"$D/tcpdump.log" 3>&- &
 	TCPDUMP=$!
 	until_ok 10 grep -q 'listening on' "$D/tcpdump.log"
 }
