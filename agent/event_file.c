@@ -3,12 +3,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/fs.h"
-#include "lib/json.h"
 #include "lib/log.h"
 #include "lib/protojson.h"
 
@@ -266,8 +269,10 @@ static int append(struct event_file *f, const char *text, size_t length)
 	return 0;
 }
 
-static void add(struct event_file *f, const char *text, size_t length)
+void event_file_line(struct event_file *f, const char *text, size_t length)
 {
+	if (!f->on)
+		return;
 	if (text && f->used + length + 1 > FLUSH_AT)
 		event_file_flush(f);
 	if (!text || append(f, text, length) < 0)
@@ -283,25 +288,8 @@ void event_file_message(struct event_file *f, const char *type, const ProtobufCM
 	if (!f->on)
 		return;
 	text = protojson_line(&line, m, type, &length);
-	add(f, text, length);
+	event_file_line(f, text, length);
 	protojson_line_free(&line);
-}
-
-void event_file_event(struct event_file *f, const NpFlowEvent *e)
-{
-	event_file_message(f, "flow_attribution_event", &e->base);
-}
-
-void event_file_record(struct event_file *f, const char *type, struct json_object *object)
-{
-	const char *text = NULL;
-	size_t length = 0;
-
-	if (!f->on)
-		return;
-	if (json_object_object_add(object, "type", json_object_new_string(type)) == 0)
-		text = json_object_to_json_string_length(object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &length);
-	add(f, text, length);
 }
 
 struct sink_status event_file_status(const struct event_file *f)

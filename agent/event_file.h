@@ -3,12 +3,11 @@
  * is written first when it can be. */
 #pragma once
 
-#include <json-c/json.h>
+#include <protobuf-c/protobuf-c.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "agent/np.h"
 #include "agent/sink.h"
 #include "lib/diskqueue.h"
 
@@ -47,14 +46,11 @@ void event_file_init(struct event_file *f, int rootfd, const char *path);
 /* On or off, limit and number of files; what is in memory is written first. What waits from before is taken up. */
 void event_file_configure(struct event_file *f, bool on, off_t limit, unsigned files);
 
-/* Takes one event. It may stay in memory until event_file_flush. */
-void event_file_event(struct event_file *f, const NpFlowEvent *e);
-
-/* The same of a message of another kind: its JSON with an added "type". */
+/* Takes one event: the message's JSON with an added "type". It may stay in memory until event_file_flush. */
 void event_file_message(struct event_file *f, const char *type, const ProtobufCMessage *m);
 
-/* The same of a record that an add-on has left in its spool: `object` with an added "type". It stays the caller's. */
-void event_file_record(struct event_file *f, const char *type, struct json_object *object);
+/* The same of an event that is JSON already, without an end of line; `text` NULL: there was no memory for it, which is counted. */
+void event_file_line(struct event_file *f, const char *text, size_t length);
 
 /* Writes some of what waits, then what is in memory. Whole lines only: what does not fit is taken back and waits; what the queue cannot take
  * either is counted as dropped. */

@@ -86,7 +86,7 @@ static void forward(struct sinks *s, enum stream stream, const ProtobufCMessage 
 
 void sinks_event(struct sinks *s, const NpFlowEvent *e)
 {
-	event_file_event(&s->file, e);
+	event_file_message(&s->file, stream_name(STREAM_FLOW_ATTRIBUTION), &e->base);
 	forward(s, STREAM_FLOW_ATTRIBUTION, &e->base);
 }
 
@@ -99,13 +99,11 @@ void sinks_message(struct sinks *s, const char *type, const ProtobufCMessage *m)
 void sinks_record(struct sinks *s, const char *type, struct json_object *object)
 {
 	const char *text;
-	size_t length;
+	size_t length = 0;
 
-	event_file_record(&s->file, type, object);
-	if (!s->forwarders)
-		return;
 	json_object_object_add(object, "type", json_object_new_string(type));
 	text = json_object_to_json_string_length(object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &length);
+	event_file_line(&s->file, text, length);
 	for (struct forwarder *f = s->forwarders; f; f = f->next)
 		forwarder_append(f, STREAM_ADDON_RECORD, text, length);
 }

@@ -5,6 +5,7 @@
 
 #include "agent/event_file.h"
 #include "agent/forwarder.h"
+#include "agent/np.h"
 #include "agent/sink.h"
 
 struct sinks {

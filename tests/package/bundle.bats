@@ -362,7 +362,7 @@ fetching() { status | grep -q '"total": *[1-9]'; }
 	run in_ct script -qec "stty cols 100; TERM=xterm srctl addon config $ID --set enabled=true" /dev/null
 	echo "$output"
 	[ "$status" -eq 0 ]
-	drawn=$(tr '\r' '\n' <<<"$output" | sed -n 's/\x1b\[K$//p' | grep '^netprobe: fetching')
+	drawn=$(drawn "$output" | grep '^netprobe: fetching')
 	[ "$(wc -l <<<"$drawn")" -ge 4 ]
 	[ "$(grep -cvE '\[#+-+\]  +[0-9]+ %  [0-9.]+/[0-9.]+ KiB' <<<"$drawn")" -eq 0 ]
 	[ "$(grep -cE 'KiB/s  0:0[0-4] left$' <<<"$drawn")" -ge 3 ]

@@ -126,7 +126,7 @@ on_terminal() {
 	in_ct systemd-run -q --collect sh -c 'for i in 1 2 3 4; do sleep 0.5; curl -s -o /dev/null http://127.0.0.1:8080/small; done'
 	run in_ct script -qec "stty cols 80; TERM=xterm $1 >/srv/out/out.pcapng" /dev/null
 	echo "$output"
-	drawn=$(tr '\r' '\n' <<<"$output" | sed -n 's/\x1b\[K$//p' | grep . || :)
+	drawn=$(drawn "$output")
 }
 
 @test "srctl capture on a terminal: time, packets and bytes so far, taken away at the end; with --json only the facts" {

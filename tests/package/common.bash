@@ -113,3 +113,6 @@ heartbeat_bundle() {
 	J
 	cp "$ROOT/root/heartbeat.json" "$ROOT/etc/serviceradar/addons.d/"
 }
+
+# drawn OUTPUT: the lines that were drawn over each other on a terminal, one a line.
+drawn() { tr '\r' '\n' <<<"$1" | sed -n 's/\x1b\[K$//p' | grep . || :; }

@@ -107,9 +107,6 @@ X
 	[ "$status" -eq 1 ]
 }
 
-# frames OUTPUT: the lines that were drawn over each other on a terminal, one a line.
-frames() { tr '\r' '\n' <<<"$1" | sed -n 's/\x1b\[K$//p' | grep .; }
-
 @test "HV-19 srctl import-flows by a user who may not: refused with the reason" {
 	in_ct sh -c 'useradd -m stranger; for i in $(seq 2000); do echo "{\"src_addr\": \"10.0.0.1\", \"dst_addr\": \"10.0.0.2\", \"src_port\": 1, \"dst_port\": 2, \"proto\": 6, \"first\": \"2026-01-01T00:00:00.000\", \"last\": \"2026-01-01T00:00:01.000\"}"; done >/home/stranger/flows.json'
 	run in_ct setpriv --reuid=stranger --regid=stranger --clear-groups srctl import-flows /home/stranger/flows.json
@@ -126,7 +123,7 @@ for i in range(int(sys.argv[1])):
 		"$n" >"$ROOT/root/many.json"
 	run in_ct script -qec "stty cols 90; TERM=xterm $import" /dev/null
 	[ "$status" -eq 0 ]
-	drawn=$(frames "$output")
+	drawn=$(drawn "$output")
 	echo "$drawn"
 	[ "$(wc -l <<<"$drawn")" -ge 3 ]
 	[ "$(grep -cvE '^import-flows  \[#*-*\]  +[0-9]+ %  [0-9.]+/[0-9.]+ MiB  [0-9.]+ [KM]iB/s  [0-9:]+ left  [0-9]+ flows$' <<<"$drawn")" -eq 0 ]
@@ -134,7 +131,7 @@ for i in range(int(sys.argv[1])):
 	[[ $output == *$'\r\033[K'"$n flows taken: "* ]]
 
 	run in_ct script -qec "stty cols 30; TERM=xterm $import" /dev/null
-	drawn=$(frames "$output")
+	drawn=$(drawn "$output")
 	[ "$(grep -cvE '^ *[0-9]+ %  [0-9.]+/[0-9.]+ MiB' <<<"$drawn")" -eq 0 ]
 
 	local command

@@ -66,6 +66,11 @@ print(len({o["SR_REMOTE_PORT"] for o in map(json.loads, sys.stdin) if int(sys.ar
 # shellcheck disable=SC2329 # called by until_ok
 is() { [ "$("${@:2}")" = "$1" ]; }
 
+# connected: netprobe's events come to the agent.
+# shellcheck disable=SC2329 # called by until_ok
+connected() { in_ct python3 -c 'import json, sys; sys.exit(not json.load(open("/run/serviceradar/addons/netprobe.json"))["ipc"]["connected"])'; }
+
+# all_wait: something waits for the file, and nothing more comes.
 # shellcheck disable=SC2329 # called by until_ok
 all_wait() {
 	local before
@@ -108,7 +113,7 @@ print({r["32473/2"] for r in map(json.loads, open(sys.argv[1])) if 20001 <= r["1
 	in_ct systemctl kill -s KILL serviceradar-agent
 	until_ok 20 sh_ct 'srctl sinks >/dev/null'
 	until_ok 10 status_is state active
-	until_ok 20 in_ct python3 -c 'import json, sys; sys.exit(not json.load(open("/run/serviceradar/addons/netprobe.json"))["ipc"]["connected"])'
+	until_ok 20 connected
 	in_ct python3 /root/connect.py 21021 21040
 	until_ok 20 is 20 in_file 21021 21040
 	start_collector 4739
@@ -176,7 +181,7 @@ print(list(dict.fromkeys(ports)) == sorted(set(ports)))' "$BATS_TEST_TMPDIR/reco
 	configure '{"file": true}'
 	sh_ct 'mount -t tmpfs -o size=256k,mode=0750,uid=serviceradar,gid=serviceradar events /var/log/serviceradar; systemctl restart serviceradar-agent'
 	until_ok 20 sh_ct 'srctl sinks >/dev/null'
-	until_ok 20 in_ct python3 -c 'import json, sys; sys.exit(not json.load(open("/run/serviceradar/addons/netprobe.json"))["ipc"]["connected"])'
+	until_ok 20 connected
 	in_ct python3 /root/connect.py 40001 41000
 	until_ok 20 sink_is file connected False
 	[[ $(sink file error) == "write: No space left on device" ]]
@@ -184,7 +189,7 @@ print(list(dict.fromkeys(ports)) == sorted(set(ports)))' "$BATS_TEST_TMPDIR/reco
 	until_ok 20 all_wait # and nothing is on its way to the agent
 	in_ct systemctl kill -s KILL serviceradar-agent
 	until_ok 20 sh_ct 'srctl sinks >/dev/null'
-	until_ok 20 in_ct python3 -c 'import json, sys; sys.exit(not json.load(open("/run/serviceradar/addons/netprobe.json"))["ipc"]["connected"])'
+	until_ok 20 connected
 	in_ct python3 /root/connect.py 41001 41020
 	until_ok 20 sh_ct 'srctl sinks --json | grep -q "No space left"'
 	[ "$(in_file 40001 41020)" -lt 1000 ]
@@ -207,7 +212,7 @@ assert ports == sorted(ports), ports' <<<"$output"
 	sh_ct 'mkdir -p /etc/systemd/journald.conf.d; printf "[Journal]\nRateLimitBurst=500\n" >/etc/systemd/journald.conf.d/few.conf; systemctl restart systemd-journald'
 	configure '{"file": true, "journal": true}'
 	until_ok 20 sink_is journal connected True
-	until_ok 20 in_ct python3 -c 'import json, sys; sys.exit(not json.load(open("/run/serviceradar/addons/netprobe.json"))["ipc"]["connected"])'
+	until_ok 20 connected
 	n=$(in_journal 5001 20000)
 	[ "$n" = 0 ]
 	pid=$(in_ct systemctl show -P MainPID systemd-journald)

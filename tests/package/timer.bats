@@ -188,6 +188,21 @@ assign() {
 	sh_ct "cat $EVENTS >>$EVENTS.kept && cat $EVENTS.kept >$EVENTS && rm $EVENTS.kept"
 }
 
+# heard: a record that is spooled now is told to who listens.
+# shellcheck disable=SC2329 # called by until_ok
+heard() { spooled heard.jsonl <<<'{"heard": 1}' && sleep 0.5 && in_ct grep -q '"heard":1.*"type":"addon_record"' /root/heard; }
+
+@test "DL-4 a record is told to who listens with srctl events, without any sink, too" {
+	echo '{"sinks": {"file": false}}' >"$ROOT/etc/serviceradar/agent.json"
+	in_ct systemctl reload serviceradar-agent
+	[ "$(in_ct srctl sinks --json)" = "" ]
+	in_ct systemd-run -q --unit=t-events sh -c 'srctl events --type addon_record --json >/root/heard'
+	until_ok 10 heard
+	in_ct systemctl stop t-events
+	rm "$ROOT/etc/serviceradar/agent.json"
+	in_ct systemctl reload serviceradar-agent
+}
+
 @test "NP-6 DL-4 a run that fails is unit_failed until the next one is well; the timer goes on" {
 	sh_ct "mkdir -p /run/systemd/system/$UNIT.service.d && printf '[Service]\nExecStart=\nExecStart=/bin/false\n' >/run/systemd/system/$UNIT.service.d/broken.conf
 		systemctl daemon-reload; ! systemctl start $UNIT.service"

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "agent/event_file.h"
+#include "agent/np.h"
 #include "lib/json.h"
 
 static char root[64];
@@ -53,7 +54,7 @@ static void add(struct event_file *s, uint32_t pid)
 
 	e.comm = (char *)"curl";
 	e.pid = pid;
-	event_file_event(s, &e);
+	event_file_message(s, "flow_attribution_event", &e.base);
 }
 
 /* Every line of the file is whole; returns how many. */
