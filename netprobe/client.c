@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define KEEP_BYTES   (64u * 1024)
+#define KEEP_BYTES   (256u * 1024) /* of the buffer, when all of it is sent: a batch of events takes half */
 #define DECODE_BYTES (4u * FRAME_MAX_PAYLOAD)
 #define BLOCK_COST   32u /* what an allocation costs beside its bytes */
 

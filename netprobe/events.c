@@ -9,6 +9,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "netprobe/wire.h"
+
 int events_push(struct event_queue *q, const struct event *event)
 {
 	if (!q->ring) {
@@ -136,48 +138,87 @@ static const char *source_of(const struct event *event)
 	return event->kernel.flags & EVENT_SEEDED ? "iterator" : "kernel";
 }
 
-void events_to_message(const struct event *event, int64_t offset_ns, struct event_message *out)
+/* Field numbers of FlowAttributionEvent, FlowAttributionEventBatch and NetprobeFrame: proto/netprobe.proto. */
+size_t events_pack(const struct event *event, int64_t offset_ns, uint8_t *out)
 {
 	const struct attribution_event *k = &event->kernel;
-	FlowAttributionEvent *m = &out->message;
+	const struct process *process = event->process;
+	Serviceradar__Agent__Netprobe__V1__WorkloadIdentity workload;
+	bool contained = events_workload(event->cgroup, &workload);
+	char address[46], comm[3 * EVENT_COMM_BYTES + 1], protocol[6];
+	uint8_t *p = out;
 
-	serviceradar__agent__netprobe__v1__flow_attribution_event__init(m);
-	events_address(k->family, k->local, out->local);
-	events_address(k->family, k->remote, out->remote);
-	events_comm(k->comm, out->comm);
-	m->local_ip = out->local;
-	m->local_port = k->local_port;
-	m->remote_ip = out->remote;
-	m->remote_port = k->remote_port;
-	m->transport_protocol = text(events_protocol(k->protocol, out->protocol));
-	m->pid = k->pid;
-	m->tgid = k->pid;
-	m->uid = k->uid;
-	m->gid = k->gid;
-	m->comm = out->comm;
-	if (event->process && event->process->cmdline) {
-		out->cmdline[0] = event->process->cmdline;
-		m->n_redacted_cmdline = 1;
-		m->redacted_cmdline = out->cmdline;
+	events_address(k->family, k->local, address);
+	p = wire_string(p, 1, address);
+	p = wire_number(p, 2, k->local_port);
+	events_address(k->family, k->remote, address);
+	p = wire_string(p, 3, address);
+	p = wire_number(p, 4, k->remote_port);
+	p = wire_string(p, 5, events_protocol(k->protocol, protocol));
+	p = wire_number(p, 6, k->pid);
+	p = wire_number(p, 7, k->pid);
+	p = wire_number(p, 8, k->uid);
+	p = wire_number(p, 9, k->gid);
+	events_comm(k->comm, comm);
+	p = wire_string(p, 10, comm);
+	p = wire_string(p, 11, process ? process->cmdline : NULL);
+	p = wire_string(p, 12, contained ? workload.container_id : NULL);
+	p = wire_number(p, 13, k->time_ns + (uint64_t)offset_ns);
+	p = wire_number(p, 14, k->cookie);
+	p = wire_number(p, 15, k->kind);
+	p = wire_number(p, 16, k->old_state);
+	p = wire_number(p, 17, k->new_state);
+	p = wire_string(p, 18, source_of(event));
+	p = wire_number(p, 19, event->external_flow_id);
+	if (contained) {
+		p = wire_field(p, 20, serviceradar__agent__netprobe__v1__workload_identity__get_packed_size(&workload));
+		p += serviceradar__agent__netprobe__v1__workload_identity__pack(&workload, p);
 	}
-	if (event->process && event->process->executable)
-		m->executable = event->process->executable;
-	if (events_workload(event->cgroup, &out->workload)) {
-		m->container_id = out->workload.container_id;
-		m->workload_identity = &out->workload;
-	} else if (event->cgroup) {
-		m->systemd_unit = event->cgroup->container.unit;
+	p = wire_number(p, 1000, k->netns);
+	p = wire_number(p, 1001, k->start_ns ? k->start_ns + (uint64_t)offset_ns : 0);
+	p = wire_string(p, 1002, process ? process->executable : NULL);
+	p = wire_string(p, 1003, event->cgroup && !contained ? event->cgroup->container.unit : NULL);
+	p = wire_number(p, 1004, k->holders);
+	return (size_t)(p - out);
+}
+
+/* Room before the payload for its tag and length, which are known after it. */
+#define FRAME_ROOM (2 * WIRE_VARINT_MAX)
+
+static uint8_t frame[FRAME_ROOM + EVENTS_BATCH_MAX * (EVENTS_PACKED_MAX + FRAME_ROOM) + 4 * FRAME_ROOM];
+
+/* The payload, which begins at FRAME_ROOM and ends at `end`, gets its tag. */
+static const uint8_t *finish(unsigned field, const uint8_t *end, size_t *size)
+{
+	size_t length = (size_t)(end - frame) - FRAME_ROOM;
+	uint8_t *begin;
+
+	*size = wire_field_size(field, length);
+	begin = frame + FRAME_ROOM + length - *size;
+	(void)wire_field(begin, field, length);
+	return begin;
+}
+
+const uint8_t *events_frame_batch(const struct event_queue *q, size_t n, int64_t offset_ns, uint32_t dropped, size_t *size)
+{
+	uint8_t one[EVENTS_PACKED_MAX], *p = frame + FRAME_ROOM;
+
+	for (size_t i = 0; i < n; i++) {
+		size_t length = events_pack(events_at(q, i), offset_ns, one);
+
+		p = wire_field(p, 1, length);
+		memcpy(p, one, length);
+		p += length;
 	}
-	m->observed_at_unix_nano = (int64_t)k->time_ns + offset_ns;
-	m->socket_address = k->cookie;
-	m->event_kind = k->kind;
-	m->old_state = k->old_state;
-	m->new_state = k->new_state;
-	m->source = text(source_of(event));
-	m->external_flow_id = event->external_flow_id;
-	m->network_namespace = k->netns;
-	m->process_started_at_unix_nano = k->start_ns ? (int64_t)k->start_ns + offset_ns : 0;
-	m->socket_holders = k->holders;
+	p = wire_number(p, 2, events_at(q, 0)->kernel.time_ns + (uint64_t)offset_ns);
+	p = wire_number(p, 3, events_at(q, n - 1)->kernel.time_ns + (uint64_t)offset_ns);
+	p = wire_number(p, 4, dropped);
+	return finish(29, p, size);
+}
+
+const uint8_t *events_frame_single(const struct event_queue *q, int64_t offset_ns, size_t *size)
+{
+	return finish(21, frame + FRAME_ROOM + events_pack(events_at(q, 0), offset_ns, frame + FRAME_ROOM), size);
 }
 
 int64_t events_clock_offset(void)

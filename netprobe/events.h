@@ -14,8 +14,6 @@
 #define EVENTS_QUEUE_MAX 8192u
 #define EVENTS_BATCH_MAX 256u
 
-typedef Serviceradar__Agent__Netprobe__V1__FlowAttributionEvent FlowAttributionEvent;
-
 /* An event of the kernel, with what is known of its process and cgroup; both may be NULL. */
 struct event {
 	struct attribution_event kernel;
@@ -37,19 +35,19 @@ const struct event *events_at(const struct event_queue *q, size_t i);
 void events_pop(struct event_queue *q, size_t n);
 void events_free(struct event_queue *q);
 
-/* One event's message and the text it points to. */
-struct event_message {
-	FlowAttributionEvent message;
-	Serviceradar__Agent__Netprobe__V1__WorkloadIdentity workload;
-	char local[46], remote[46], comm[3 * EVENT_COMM_BYTES + 1], protocol[6];
-	char *cmdline[1];
-};
+/* Bytes that a packed event has at most: of its text, the cgroup's path may be the longest, with CGROUP_LEVELS names. */
+#define EVENTS_PACKED_MAX 4096u
 
-/* Fills *out; it, and what the event refers to, must stay where it is while the message is used. `offset_ns` added to
- * CLOCK_MONOTONIC is Unix time. */
-void events_to_message(const struct event *event, int64_t offset_ns, struct event_message *out);
+/* Packs an event as a FlowAttributionEvent. `offset_ns` added to CLOCK_MONOTONIC is Unix time. Returns the bytes written to `out`, which
+ * has room for EVENTS_PACKED_MAX. */
+size_t events_pack(const struct event *event, int64_t offset_ns, uint8_t *out);
 
-/* Parts of it, for other messages. The kernel's comm is any bytes, and becomes UTF-8; an IPv4-mapped address becomes the IPv4
+/* A packed NetprobeFrame with the first `n` events of the queue, from 1 to EVENTS_BATCH_MAX, as a FlowAttributionEventBatch that tells of
+ * `dropped` ones before it; or with the first one as it is. It stays there until the next call. */
+const uint8_t *events_frame_batch(const struct event_queue *q, size_t n, int64_t offset_ns, uint32_t dropped, size_t *size);
+const uint8_t *events_frame_single(const struct event_queue *q, int64_t offset_ns, size_t *size);
+
+/* Parts of an event, for other messages. The kernel's comm is any bytes, and becomes UTF-8; an IPv4-mapped address becomes the IPv4
  * address that it is; `out` of events_protocol is used for a protocol without a name. */
 void events_comm(const char comm[EVENT_COMM_BYTES], char out[3 * EVENT_COMM_BYTES + 1]);
 void events_address(__u8 family, const __u8 address[16], char out[46]);

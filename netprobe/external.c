@@ -9,7 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
-#define BUCKETS (sizeof(((struct external *)NULL)->buckets) / sizeof(struct external_socket *))
+#define BUCKETS EXTERNAL_SOCKETS_MAX /* a chain has one socket, or few: each is a cache miss */
 
 /* A tuple as one end sees it; IPv4 as IPv4-mapped. */
 struct tuple {
@@ -27,7 +27,8 @@ struct external_socket {
 	char comm[EVENT_COMM_BYTES];
 	struct process *process;
 	struct cgroup *cgroup;
-	struct external_socket *next, *older, *newer;
+	struct external_socket *next, **at; /* in its chain; `at` is what points here */
+	struct external_socket *older, *newer;
 };
 
 struct external_flow {
@@ -55,9 +56,18 @@ static uint64_t hash(const struct tuple *t)
 	return ((a ^ b) + t->protocol) * 0x9e3779b97f4a7c15ull >> 40;
 }
 
-static struct external_socket **bucket_of(struct external *x, const struct tuple *t)
+/* Where the chain of the tuple begins; NULL when there is no index yet. */
+static struct external_socket **bucket_of(const struct external *x, const struct tuple *t)
 {
-	return &x->buckets[hash(t) % BUCKETS];
+	return x->buckets ? &x->buckets[hash(t) % BUCKETS] : NULL;
+}
+
+/* The newest socket of the tuple's chain. */
+static struct external_socket *chain_of(const struct external *x, const struct tuple *t)
+{
+	struct external_socket **at = bucket_of(x, t);
+
+	return at ? *at : NULL;
 }
 
 static struct external_flow **waiting_bucket_of(struct external *x, const struct tuple *t)
@@ -97,13 +107,25 @@ static void list_add(struct external *x, struct external_socket *s)
 	x->newest[s->closed] = s;
 }
 
+static void chain_remove(struct external_socket *s)
+{
+	*s->at = s->next;
+	if (s->next)
+		s->next->at = s->at;
+}
+
+static void chain_add(struct external_socket **bucket, struct external_socket *s)
+{
+	s->at = bucket;
+	s->next = *bucket;
+	if (s->next)
+		s->next->at = &s->next;
+	*bucket = s;
+}
+
 static void forget(struct external *x, struct external_socket *s)
 {
-	struct external_socket **at = bucket_of(x, &s->tuple);
-
-	while (*at != s)
-		at = &(*at)->next;
-	*at = s->next;
+	chain_remove(s);
 	list_remove(x, s);
 	process_unref(s->process);
 	cgroup_unref(s->cgroup);
@@ -127,9 +149,13 @@ static void take_owner(struct external_socket *s, const struct event *e)
 
 static struct external_socket *remember(struct external *x, const struct event *e, const struct tuple *t)
 {
-	struct external_socket **at = bucket_of(x, t), *s;
+	struct external_socket *s;
 
-	for (s = *at; s; s = s->next)
+	if (!x->buckets)
+		x->buckets = calloc(BUCKETS, sizeof(struct external_socket *));
+	if (!x->buckets)
+		return NULL;
+	for (s = chain_of(x, t); s; s = s->next)
 		if (s->cookie == e->kernel.cookie && memcmp(&s->tuple, t, sizeof(*t)) == 0)
 			break;
 	if (!s) {
@@ -147,8 +173,7 @@ static struct external_socket *remember(struct external *x, const struct event *
 		s->family = e->kernel.family;
 		s->kind = e->kernel.kind;
 		s->closed = e->kernel.protocol != IPPROTO_TCP;
-		s->next = *at;
-		*at = s;
+		chain_add(bucket_of(x, t), s);
 		list_add(x, s);
 		x->sockets++;
 	}
@@ -176,11 +201,11 @@ static struct external_socket *find(struct external *x, const struct external_fl
 {
 	struct tuple back;
 
-	for (struct external_socket *s = *bucket_of(x, &f->tuple); s; s = s->next) /* newest first */
+	for (struct external_socket *s = chain_of(x, &f->tuple); s; s = s->next) /* newest first */
 		if (memcmp(&s->tuple, &f->tuple, sizeof(f->tuple)) == 0 && overlap(x, f, s))
 			return s;
 	reverse(&f->tuple, &back);
-	for (struct external_socket *s = *bucket_of(x, &back); s; s = s->next)
+	for (struct external_socket *s = chain_of(x, &back); s; s = s->next)
 		if (memcmp(&s->tuple, &back, sizeof(back)) == 0 && overlap(x, f, s))
 			return s;
 	return NULL;
@@ -341,7 +366,7 @@ bool external_owner(const struct external *x, const struct packet *p, bool sende
 		t = sent;
 	else
 		reverse(&sent, &t);
-	for (const struct external_socket *s = x->buckets[hash(&t) % BUCKETS]; s; s = s->next) { /* newest first */
+	for (const struct external_socket *s = chain_of(x, &t); s; s = s->next) { /* newest first */
 		if (memcmp(&s->tuple, &t, sizeof(t)) != 0)
 			continue;
 		*out = (struct external_owner){ .pid = s->pid, .uid = s->uid, .comm = s->comm };
@@ -365,4 +390,6 @@ void external_free(struct external *x)
 	for (int closed = 0; closed < 2; closed++)
 		while (x->oldest[closed])
 			forget(x, x->oldest[closed]);
+	free(x->buckets);
+	x->buckets = NULL;
 }

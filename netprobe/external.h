@@ -24,7 +24,7 @@ struct external_counts {
 typedef void (*external_fn)(const struct event *event, void *userdata);
 
 struct external {
-	struct external_socket *buckets[8192];
+	struct external_socket **buckets;              /* NULL until the first event */
 	struct external_socket *oldest[2], *newest[2]; /* [1]: closed ones, and datagrams, which have no end */
 	size_t sockets;
 	struct external_flow *waiting_buckets[1024];

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "netprobe/wire.h"
+
 #define RECORDS_MAX 256u /* in a frame */
 
 /* Messages one behind the other, each after its length. */
@@ -94,45 +96,18 @@ void outbox_push(struct outbox *o, enum outbox_class class, const ProtobufCMessa
 	r->waiting++;
 }
 
-/* ---- frames: tags and lengths as in "Encoding", protobuf.dev ---- */
-
-static size_t varint_size(size_t v)
-{
-	size_t n = 1;
-
-	for (; v >= 0x80; v >>= 7)
-		n++;
-	return n;
-}
-
-static uint8_t *put_varint(uint8_t *p, size_t v)
-{
-	for (; v >= 0x80; v >>= 7)
-		*p++ = (uint8_t)(v | 0x80);
-	*p++ = (uint8_t)v;
-	return p;
-}
-
-static size_t field_size(unsigned field, size_t length)
-{
-	return varint_size(field << 3) + varint_size(length) + length;
-}
-
-static uint8_t *put_field(uint8_t *p, unsigned field, size_t length)
-{
-	return put_varint(put_varint(p, field << 3 | 2), length);
-}
+/* ---- frames ---- */
 
 /* One message, as the payload of a frame. */
 static int send_one(struct outbox *o, enum outbox_class class, struct client *c)
 {
 	struct ring *r = &o->rings[class];
 	size_t length = length_at(r, r->first);
-	uint8_t *p = client_reserve(c, field_size(field_of[class], length));
+	uint8_t *p = client_reserve(c, wire_field_size(field_of[class], length));
 
 	if (!p)
 		return -ENOMEM;
-	copy_out(r, r->first + sizeof(uint32_t), put_field(p, field_of[class], length), length);
+	copy_out(r, r->first + sizeof(uint32_t), wire_field(p, field_of[class], length), length);
 	pop(r);
 	r->sending++;
 	return 0;
@@ -148,18 +123,18 @@ static int send_records(struct outbox *o, struct client *c)
 	while (count < r->waiting && count < RECORDS_MAX && batch < OUTBOX_FRAME_MAX) {
 		size_t length = length_at(r, at);
 
-		batch += field_size(FIELD_RECORDS, length);
+		batch += wire_field_size(FIELD_RECORDS, length);
 		at += sizeof(uint32_t) + length;
 		count++;
 	}
-	p = client_reserve(c, field_size(field_of[OUTBOX_RECORD], batch));
+	p = client_reserve(c, wire_field_size(field_of[OUTBOX_RECORD], batch));
 	if (!p)
 		return -ENOMEM;
-	p = put_field(p, field_of[OUTBOX_RECORD], batch);
+	p = wire_field(p, field_of[OUTBOX_RECORD], batch);
 	for (size_t i = 0; i < count; i++) {
 		size_t length = length_at(r, r->first);
 
-		p = put_field(p, FIELD_RECORDS, length);
+		p = wire_field(p, FIELD_RECORDS, length);
 		copy_out(r, r->first + sizeof(uint32_t), p, length);
 		p += length;
 		pop(r);

@@ -133,43 +133,27 @@ static int flush(struct server *s)
 	return r;
 }
 
-static int append_batch(struct server *s, size_t n)
+/* The first `n` events as a frame: a batch, or one as it is. */
+static int append_events(struct server *s, size_t n, bool batched)
 {
-	Serviceradar__Agent__Netprobe__V1__FlowAttributionEventBatch batch =
-		SERVICERADAR__AGENT__NETPROBE__V1__FLOW_ATTRIBUTION_EVENT_BATCH__INIT;
-	NetprobeFrame frame = SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__INIT;
-	static struct event_message messages[EVENTS_BATCH_MAX];
-	static FlowAttributionEvent *events[EVENTS_BATCH_MAX];
+	uint64_t untold = lost(s) - s->lost_told;
+	uint32_t dropped = untold > UINT32_MAX ? UINT32_MAX : (uint32_t)untold;
 	int64_t offset = events_clock_offset();
-	uint64_t lost_now = lost(s), untold = lost_now - s->lost_told;
-	int r;
+	const uint8_t *frame;
+	uint8_t *room;
+	size_t size;
 
-	for (size_t i = 0; i < n; i++) {
-		events_to_message(events_at(&s->queue, i), offset, &messages[i]);
-		events[i] = &messages[i].message;
-	}
-	batch.n_events = n;
-	batch.events = events;
-	batch.batch_start_unix_nano = events[0]->observed_at_unix_nano;
-	batch.batch_end_unix_nano = events[n - 1]->observed_at_unix_nano;
-	batch.dropped_since_last = untold > UINT32_MAX ? UINT32_MAX : (uint32_t)untold;
-	frame.payload_case = SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__PAYLOAD_FLOW_ATTRIBUTION_BATCH;
-	frame.flow_attribution_batch = &batch;
-	r = client_append(&s->client, &frame);
-	if (r == 0)
-		s->lost_told += batch.dropped_since_last;
-	return r;
-}
-
-static int append_single(struct server *s)
-{
-	NetprobeFrame frame = SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__INIT;
-	struct event_message message;
-
-	events_to_message(events_at(&s->queue, 0), events_clock_offset(), &message);
-	frame.payload_case = SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__PAYLOAD_FLOW_ATTRIBUTION_EVENT;
-	frame.flow_attribution_event = &message.message;
-	return client_append(&s->client, &frame);
+	if (batched)
+		frame = events_frame_batch(&s->queue, n, offset, dropped, &size);
+	else
+		frame = events_frame_single(&s->queue, offset, &size);
+	room = client_reserve(&s->client, size);
+	if (!room)
+		return -ENOMEM;
+	memcpy(room, frame, size);
+	if (batched)
+		s->lost_told += dropped;
+	return 0;
 }
 
 static int send_attributions(struct server *s)
@@ -183,7 +167,7 @@ static int send_attributions(struct server *s)
 			n = 1;
 		else if (n < EVENTS_BATCH_MAX && now_usec(s) - s->waiting_since < BATCH_USEC)
 			return 0;
-		r = batched ? append_batch(s, n) : append_single(s);
+		r = append_events(s, n, batched);
 		if (r < 0)
 			return r;
 		events_pop(&s->queue, n);

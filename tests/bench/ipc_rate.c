@@ -17,8 +17,6 @@
 
 int main(void)
 {
-	static struct event_message messages[EVENTS_BATCH_MAX];
-	static FlowAttributionEvent *pointers[EVENTS_BATCH_MAX];
 	struct process process = { .refs = 1, .cmdline = (char *)"/usr/bin/curl [redacted 4 arg(s)]", .executable = (char *)"/usr/bin/curl" };
 	struct cgroup cgroup = { .refs = 1, .path = (char *)"/system.slice/cron.service", .container = { .unit = "cron.service" } };
 	struct event e = { .process = &process, .cgroup = &cgroup, .kernel = { .family = AF_INET, .protocol = IPPROTO_TCP, .kind = EVENT_CONNECT,
@@ -37,26 +35,22 @@ int main(void)
 	(void)setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	client.fd = pair[0];
 	while (seen < EVENTS) {
-		Serviceradar__Agent__Netprobe__V1__FlowAttributionEventBatch batch =
-			SERVICERADAR__AGENT__NETPROBE__V1__FLOW_ATTRIBUTION_EVENT_BATCH__INIT;
-		NetprobeFrame frame = SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__INIT, *got;
-		const uint8_t *payload;
+		const uint8_t *payload, *frame;
+		NetprobeFrame *got;
 		size_t done, length;
+		uint8_t *room;
 
 		for (unsigned i = 0; i < EVENTS_BATCH_MAX; i++) {
 			e.kernel.cookie++;
 			if (events_push(&queue, &e) < 0)
 				return 1;
 		}
-		for (unsigned i = 0; i < EVENTS_BATCH_MAX; i++) {
-			events_to_message(events_at(&queue, i), 1, &messages[i]);
-			pointers[i] = &messages[i].message;
-		}
-		batch.n_events = EVENTS_BATCH_MAX;
-		batch.events = pointers;
-		frame.payload_case = SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__PAYLOAD_FLOW_ATTRIBUTION_BATCH;
-		frame.flow_attribution_batch = &batch;
-		if (client_append(&client, &frame) < 0 || client_flush(&client, &done) < 0)
+		frame = events_frame_batch(&queue, EVENTS_BATCH_MAX, 1, 0, &length);
+		room = client_reserve(&client, length);
+		if (!room)
+			return 1;
+		memcpy(room, frame, length);
+		if (client_flush(&client, &done) < 0)
 			return 1;
 		events_pop(&queue, EVENTS_BATCH_MAX);
 		if (frame_read(&reader, pair[1], &payload, &length) <= 0)

@@ -12,6 +12,30 @@
 
 #include "netprobe/events.h"
 
+typedef Serviceradar__Agent__Netprobe__V1__FlowAttributionEvent FlowAttributionEvent;
+typedef Serviceradar__Agent__Netprobe__V1__NetprobeFrame NetprobeFrame;
+
+/* What a client reads: the event as protobuf-c understands the bytes. The bytes are those that it would have written itself. */
+static FlowAttributionEvent *read_back(const struct event *e, int64_t offset_ns)
+{
+	uint8_t packed[EVENTS_PACKED_MAX], again[EVENTS_PACKED_MAX];
+	size_t size = events_pack(e, offset_ns, packed);
+	FlowAttributionEvent *m;
+
+	assert_true(size <= sizeof(packed));
+	m = serviceradar__agent__netprobe__v1__flow_attribution_event__unpack(NULL, size, packed);
+	assert_non_null(m);
+	assert_int_equal(serviceradar__agent__netprobe__v1__flow_attribution_event__get_packed_size(m), size);
+	assert_int_equal(serviceradar__agent__netprobe__v1__flow_attribution_event__pack(m, again), size);
+	assert_memory_equal(packed, again, size);
+	return m;
+}
+
+static void done_with(FlowAttributionEvent *m)
+{
+	serviceradar__agent__netprobe__v1__flow_attribution_event__free_unpacked(m, NULL);
+}
+
 static struct event numbered(uint64_t n)
 {
 	return (struct event){ .kernel = { .cookie = n, .family = AF_INET } };
@@ -89,11 +113,10 @@ static void every_field_is_carried(void **state)
 		.local = { [12] = 127, 0, 0, 1 }, .remote = { [12] = 198, 51, 100, 255 }, .comm = "curl",
 		.netns = 9, .start_ns = 3, .holders = 2,
 	} };
-	struct event_message out;
-	const FlowAttributionEvent *m = &out.message;
+	FlowAttributionEvent *m;
 
 	(void)state;
-	events_to_message(&e, 1000000, &out);
+	m = read_back(&e, 1000000);
 	assert_string_equal(m->local_ip, "127.0.0.1");
 	assert_string_equal(m->remote_ip, "198.51.100.255");
 	assert_int_equal(m->local_port, 65535);
@@ -120,6 +143,7 @@ static void every_field_is_carried(void **state)
 	assert_int_equal(m->network_namespace, 9);
 	assert_int_equal(m->process_started_at_unix_nano, 1000003);
 	assert_int_equal(m->socket_holders, 2);
+	done_with(m);
 }
 
 static void addresses_are_written_as_what_they_are(void **state)
@@ -142,11 +166,11 @@ static void addresses_are_written_as_what_they_are(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct event_message out;
+		FlowAttributionEvent *m = read_back(&(struct event){ .kernel = cases[i].kernel }, 0);
 
-		events_to_message(&(struct event){ .kernel = cases[i].kernel }, 0, &out);
-		assert_string_equal(out.message.local_ip, cases[i].local);
-		assert_string_equal(out.message.remote_ip, cases[i].remote);
+		assert_string_equal(m->local_ip, cases[i].local);
+		assert_string_equal(m->remote_ip, cases[i].remote);
+		done_with(m);
 	}
 }
 
@@ -164,19 +188,21 @@ static void a_name_of_any_bytes_is_text(void **state)
 		{ "kworker/0:1", "kworker/0:1" },
 	};
 	struct event worst = { .kernel = { .family = AF_INET } };
-	struct event_message out;
+	FlowAttributionEvent *m;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct event e = { .kernel = { .family = AF_INET } };
 
 		memcpy(e.kernel.comm, cases[i].comm, sizeof(e.kernel.comm));
-		events_to_message(&e, 0, &out);
-		assert_string_equal(out.message.comm, cases[i].text);
+		m = read_back(&e, 0);
+		assert_string_equal(m->comm, cases[i].text);
+		done_with(m);
 	}
 	memset(worst.kernel.comm, 0xff, sizeof(worst.kernel.comm));
-	events_to_message(&worst, 0, &out);
-	assert_int_equal(strlen(out.message.comm), 3 * EVENT_COMM_BYTES);
+	m = read_back(&worst, 0);
+	assert_int_equal(strlen(m->comm), 3 * EVENT_COMM_BYTES);
+	done_with(m);
 }
 
 static void protocols_have_names_or_numbers(void **state)
@@ -190,11 +216,92 @@ static void protocols_have_names_or_numbers(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct event e = { .kernel = { .family = AF_INET, .protocol = cases[i].protocol } };
-		struct event_message out;
+		FlowAttributionEvent *m = read_back(&e, 0);
 
-		events_to_message(&e, 0, &out);
-		assert_string_equal(out.message.transport_protocol, cases[i].text);
+		assert_string_equal(m->transport_protocol, cases[i].text);
+		done_with(m);
 	}
+}
+
+static void fill(char *text, size_t length)
+{
+	memset(text, 'x', length);
+	text[length] = '\0';
+}
+
+static void the_largest_event_has_room(void **state)
+{
+	char cmdline[CMDLINE_BYTES + 1], executable[3 * PROCESS_PATH_BYTES + 1], path[CGROUP_LEVELS * (CGROUP_NAME_BYTES + 1) + 1];
+	struct process process = { .cmdline = cmdline, .executable = executable };
+	struct cgroup cgroup = { .path = path, .container = { .runtime = "systemd-nspawn" } };
+	struct event e = { .process = &process, .cgroup = &cgroup, .external_flow_id = UINT64_MAX };
+	struct attribution_event *k = &e.kernel;
+	uint8_t packed[2 * EVENTS_PACKED_MAX];
+
+	(void)state;
+	fill(cmdline, sizeof(cmdline) - 1);
+	fill(executable, sizeof(executable) - 1);
+	fill(path, sizeof(path) - 1);
+	fill(cgroup.container.id, sizeof(cgroup.container.id) - 1);
+	fill(cgroup.container.pod_uid, sizeof(cgroup.container.pod_uid) - 1);
+	memset(k, 0xff, sizeof(*k));
+	k->family = AF_INET6;
+	assert_true(events_pack(&e, -1, packed) <= EVENTS_PACKED_MAX);
+	done_with(read_back(&e, -1));
+	cgroup.container.id[0] = '\0'; /* no container: a unit */
+	fill(cgroup.container.unit, sizeof(cgroup.container.unit) - 1);
+	done_with(read_back(&e, -1));
+}
+
+static NetprobeFrame *read_frame(const uint8_t *frame, size_t size)
+{
+	NetprobeFrame *f = serviceradar__agent__netprobe__v1__netprobe_frame__unpack(NULL, size, frame);
+	uint8_t *again = malloc(size);
+
+	assert_non_null(f);
+	assert_int_equal(serviceradar__agent__netprobe__v1__netprobe_frame__get_packed_size(f), size);
+	assert_int_equal(serviceradar__agent__netprobe__v1__netprobe_frame__pack(f, again), size);
+	assert_memory_equal(frame, again, size);
+	free(again);
+	return f;
+}
+
+static void frames_hold_what_the_queue_begins_with(void **state)
+{
+	static const size_t counts[] = { 1, 2, 17, EVENTS_BATCH_MAX };
+	struct event_queue q = { 0 };
+	const uint8_t *bytes;
+	NetprobeFrame *f;
+	size_t size;
+
+	(void)state;
+	for (uint64_t i = 1; i <= EVENTS_BATCH_MAX; i++) {
+		struct event e = numbered(i);
+
+		e.kernel.time_ns = 1000 * i;
+		assert_int_equal(events_push(&q, &e), 0);
+	}
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		const Serviceradar__Agent__Netprobe__V1__FlowAttributionEventBatch *b;
+
+		bytes = events_frame_batch(&q, counts[i], 5, (uint32_t)i * 1000, &size);
+		f = read_frame(bytes, size);
+		b = f->flow_attribution_batch;
+		assert_non_null(b);
+		assert_int_equal(b->n_events, counts[i]);
+		for (size_t k = 0; k < counts[i]; k++)
+			assert_int_equal(b->events[k]->socket_address, k + 1);
+		assert_int_equal(b->batch_start_unix_nano, 1005);
+		assert_int_equal(b->batch_end_unix_nano, 1000 * counts[i] + 5);
+		assert_int_equal(b->dropped_since_last, i * 1000);
+		serviceradar__agent__netprobe__v1__netprobe_frame__free_unpacked(f, NULL);
+	}
+	bytes = events_frame_single(&q, 5, &size);
+	f = read_frame(bytes, size);
+	assert_non_null(f->flow_attribution_event);
+	assert_int_equal(f->flow_attribution_event->socket_address, 1);
+	serviceradar__agent__netprobe__v1__netprobe_frame__free_unpacked(f, NULL);
+	events_free(&q);
 }
 
 /* What an event refers to stays for as long as it waits, and no longer. */
@@ -238,6 +345,8 @@ int main(void)
 		cmocka_unit_test(addresses_are_written_as_what_they_are),
 		cmocka_unit_test(a_name_of_any_bytes_is_text),
 		cmocka_unit_test(protocols_have_names_or_numbers),
+		cmocka_unit_test(the_largest_event_has_room),
+		cmocka_unit_test(frames_hold_what_the_queue_begins_with),
 		cmocka_unit_test(references_are_held_and_given_back),
 		cmocka_unit_test(the_offset_turns_one_clock_into_the_other),
 	};
