@@ -175,12 +175,17 @@ int process_note(struct process_table *t, const struct process_record *r)
 {
 	char argv0[PROCESS_ARG_BYTES + 1], path[PROCESS_PATH_BYTES + 1], safe[3 * PROCESS_PATH_BYTES + 1];
 	const struct process *parent = lookup(t, r->parent_pid, r->parent_start_ns);
-	struct process *p = add(t, r->pid, r->start_ns);
-	bool capped = r->flags & PROCESS_ARGC_CAPPED;
+	bool capped = r->flags & PROCESS_ARGC_CAPPED, ending = r->flags & PROCESS_ENDING;
+	struct process *p;
 	uint32_t argc = r->argc;
 
+	if (ending && lookup(t, r->pid, r->start_ns))
+		return 0;
+	p = add(t, r->pid, r->start_ns);
 	if (!p)
 		return -ENOMEM;
+	if (ending)
+		process_exited(t, r->pid, r->start_ns);
 	memcpy(argv0, r->argv0, PROCESS_ARG_BYTES);
 	memcpy(path, r->executable, PROCESS_PATH_BYTES);
 	argv0[PROCESS_ARG_BYTES] = path[PROCESS_PATH_BYTES] = '\0';

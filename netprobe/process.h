@@ -30,7 +30,7 @@ struct process_table {
 	uint64_t evicted;
 };
 
-/* Takes in what the kernel told of a process, in place of what was known of it. -ENOMEM. */
+/* Takes in what the kernel told of a process, in place of what was known of it; of one that is ending, only when nothing was. -ENOMEM. */
 int process_note(struct process_table *t, const struct process_record *r);
 
 /* The same from a command line as /proc/PID/cmdline has it: `size` bytes, arguments with a NUL behind each. */

@@ -4,8 +4,8 @@
  * TCP: inet_sock_set_state tells when a socket connects, listens, is accepted and closes. SYN_SENT and LISTEN are set in the
  * owner's own context, so the owner is read there. The passive side becomes ESTABLISHED in softirq, whoever runs then: the
  * child carries a clone of its listener's storage (BPF_F_CLONE, net/core/bpf_sk_storage.c). Who accepts it is told by
- * inet_csk_accept where the kernel allows us to hook a function; else the listener's owner is presumed, and who first sends,
- * receives or closes corrects it.
+ * inet_csk_accept where the kernel allows us to hook a function; else it is presumed to be who was found to have taken the connection
+ * before it, or the listener's owner, and who first sends, receives or closes corrects it.
  *
  * UDP, UDP-Lite, ICMP echo: one event for the first use of a socket with a peer, in each direction and by each process.
  *
@@ -45,6 +45,7 @@ struct connection {
 	__u8 seeded, announced, holders; /* found by the iterator; seen by the daemon; processes that hold it */
 	__u8 pad[1];
 	__u32 last_holder;
+	__u64 listener;   /* passive: its listener's cookie; 0: not known */
 };
 
 struct {
@@ -53,6 +54,15 @@ struct {
 	__type(key, int);
 	__type(value, struct connection);
 } connections SEC(".maps");
+
+/* Who took a connection of a listener that another process had set up: a worker that was forked, a service that systemd listens for. By
+ * the listener's cookie. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64);
+	__type(value, struct owner);
+} acceptors SEC(".maps");
 
 struct peer {
 	__u8 remote[16], local[16];
@@ -101,7 +111,7 @@ static __always_inline __u32 netns_of(struct sock *sk)
 {
 	struct sock_common___net *common = (struct sock_common___net *)&sk->__sk_common;
 
-	return BPF_CORE_READ(common, skc_net.net, ns.inum);
+	return common->skc_net.net->ns.inum;
 }
 
 static __always_inline void set_v4(__u8 *to, __be32 address)
@@ -202,9 +212,27 @@ static __always_inline int on_open(struct sock *sk, bool listens)
 		return 0;
 	c->used = c->reported = c->passive = c->unowned = c->waiting = c->closed = c->corrections = c->seeded = c->holders = 0;
 	own(c);
-	if (listens)
+	if (listens) {
+		c->ends.cookie = bpf_get_socket_cookie(sk);
 		note_listeners();
+	}
 	return 0;
+}
+
+/* Whose the connection is presumed to be, beside the listener's owner, whom it has from its listener. */
+static __always_inline void presume_acceptor(struct connection *c)
+{
+	struct owner *o = bpf_map_lookup_elem(&acceptors, &c->listener);
+	struct process_key key = {};
+
+	if (!o)
+		return;
+	key.start_ns = o->start_ns;
+	key.tgid = o->tgid;
+	if (!bpf_map_lookup_elem(&processes, &key)) /* it has ended */
+		return;
+	c->owner = *o;
+	c->has_owner = 1;
 }
 
 static __always_inline int on_established(struct sock *sk, int old_state)
@@ -222,6 +250,7 @@ static __always_inline int on_established(struct sock *sk, int old_state)
 	}
 	if (!c)
 		return 0;
+	c->listener = passive ? c->ends.cookie : 0; /* still its listener's */
 	take_ends(&c->ends, sk);
 	if (!passive) {
 		if (!c->has_owner)
@@ -234,7 +263,10 @@ static __always_inline int on_established(struct sock *sk, int old_state)
 	c->used = c->seeded = c->holders = c->corrections = c->closed = 0; /* its listener's */
 	if (have_accept) {
 		c->waiting = 1;
-	} else if (c->has_owner) {
+		return 0;
+	}
+	presume_acceptor(c);
+	if (c->has_owner) {
 		c->reported = 1;
 		emit(&c->owner, &c->ends, sk, KIND(EVENT_ACCEPT, EVENT_PRESUMED), STATES(old_state, TCP_ESTABLISHED));
 	}
@@ -268,17 +300,26 @@ static __always_inline int on_close(struct sock *sk, int old_state)
 	return 0;
 }
 
+/* Whether what is known of the owner is true of the current process: it may have changed its user since it began to listen. */
+static __always_inline bool is_current(const struct owner *o)
+{
+	__u64 ids = bpf_get_current_uid_gid();
+
+	return o->uid == (__u32)ids && o->gid == (__u32)(ids >> 32) && o->start_ns == bpf_get_current_task_btf()->group_leader->start_time;
+}
+
 /* The current process uses the socket: a worker that was forked, a process that was handed the socket. Who closes it without
  * having used it counts only if nobody else has: of several holders, the last one to let go is not the owner for that. */
 static __always_inline void on_use(struct sock *sk, bool closes)
 {
 	struct connection *c = bpf_sk_storage_get(&connections, sk, NULL, 0);
-	bool first;
+	bool first, presumed;
 
 	if (!c || c->waiting || (!c->unowned && !c->reported) || (closes && c->used))
 		return;
+	presumed = !c->used && c->passive;
 	c->used = 1;
-	if (c->has_owner && c->owner.tgid == (__u32)(bpf_get_current_pid_tgid() >> 32))
+	if (c->has_owner && c->owner.tgid == (__u32)(bpf_get_current_pid_tgid() >> 32) && (!presumed || is_current(&c->owner)))
 		return;
 	if (bpf_get_current_task_btf()->flags & PF_KTHREAD)
 		return;
@@ -289,6 +330,8 @@ static __always_inline void on_use(struct sock *sk, bool closes)
 		return;
 	}
 	c->reported = 1;
+	if (presumed && c->listener)
+		bpf_map_update_elem(&acceptors, &c->listener, &c->owner, BPF_ANY);
 	if (!first && c->corrections >= CORRECTIONS)
 		return;
 	c->corrections++;

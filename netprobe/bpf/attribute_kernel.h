@@ -18,7 +18,8 @@ enum {
 #define IPPROTO_UDPLITE  136
 #define ETH_P_IP         0x0800
 #define ETH_P_IPV6       0x86dd
-#define PF_KTHREAD       0x00200000 /* include/linux/sched.h */
+#define PF_EXITING       0x00000004 /* include/linux/sched.h */
+#define PF_KTHREAD       0x00200000
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 

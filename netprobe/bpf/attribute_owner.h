@@ -255,7 +255,8 @@ static __noinline int note_process(struct task_struct *task, struct owner *o, st
 	r->start_ns = o->start_ns;
 	r->parent_pid = visible_pid(parent);
 	r->parent_start_ns = parent->start_time;
-	r->flags = r->pad = r->argc = 0;
+	r->flags = leader->flags & PF_EXITING ? PROCESS_ENDING : 0;
+	r->pad = r->argc = 0;
 	r->argv0[0] = r->executable[0] = '\0';
 	if (mm) {
 		start = mm->arg_start;
@@ -310,6 +311,8 @@ __noinline int take_owner(struct owner *o)
 	if (!told && note_process(task, o, NULL) < 0)
 		return 0;
 	note_cgroup(task, o->cgroup);
+	if (task->group_leader->flags & PF_EXITING) /* who closes its sockets, after on_exit has forgotten it */
+		return 0;
 	cgroup = o->cgroup; /* before 6.2 a value must not come from where an argument of a function points */
 	bpf_map_update_elem(&processes, &key, &cgroup, BPF_ANY);
 	return 0;

@@ -7,7 +7,7 @@
 #endif
 
 /* Raised whenever the meaning of a map's or record's bytes changes: maps that are pinned are taken up only by who knows them. */
-#define ATTRIBUTION_LAYOUT 2u
+#define ATTRIBUTION_LAYOUT 3u
 
 #define EVENT_COMM_BYTES  16
 #define EVENT_RING_BYTES  (4 * 1024 * 1024)
@@ -61,6 +61,7 @@ struct attribution_event {
 
 enum process_flag {
 	PROCESS_ARGC_CAPPED = 1, /* it has more arguments than were counted */
+	PROCESS_ENDING = 2,      /* its exit_record, if there is one, came before; it may have no command line any more */
 };
 
 /* A process has called exec, or one that never did has used a socket for the first time. Comes before its events. */

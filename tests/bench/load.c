@@ -2,8 +2,8 @@
 /* load KIND ...: load on the loopback interface for the attribution benchmarks. Prints one line of figures.
  *   tcp SECONDS PAIRS [RATE]  PAIRS clients and servers, each connection carries a byte each way: "RATE CPU_US" per connection, of all
  *                        processes here, user and system, interrupts included as far as they run in their context
- *   udp SECONDS [RATE]   one sender, one receiver, 64 bytes; connected: "RATE CPU_NS" per datagram
- *   udp-unconnected SECONDS [RATE]  the same with sendto()
+ *   udp SECONDS PAIRS [RATE]  PAIRS senders and receivers, 64 bytes; connected: "RATE CPU_NS" per datagram
+ *   udp-unconnected SECONDS PAIRS [RATE]  the same with sendto()
  * Without RATE, a second, as fast as it goes.
  *   brief NUMBER FAMILY  NUMBER processes one after the other (8 at once), each of which connects (4 or 6), sends a byte and ends:
  *                        "MADE SERVED". The server is one process that takes them all
@@ -147,45 +147,64 @@ static int tcp(double seconds, int pairs, double rate)
 	return 0;
 }
 
-static int udp(double seconds, int connected, double rate)
+static pid_t udp_receiver(uint16_t port)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(20100), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	int receiver = make(AF_INET, SOCK_DGRAM, 20100, 1), size = 8 << 20;
-	double start, cpu = cpu_of(RUSAGE_CHILDREN), took;
-	pid_t sink, source;
+	int fd = make(AF_INET, SOCK_DGRAM, port, 1), size = 8 << 20;
+	pid_t pid;
 
-	setsockopt(receiver, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-	sink = fork();
-	if (sink == 0) {
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	pid = fork();
+	if (pid == 0) {
 		char bytes[64];
 
-		for (uint64_t n = 0;;)
-			if (recv(receiver, bytes, sizeof(bytes), 0) > 0)
-				shared[1] = ++n;
+		for (;;)
+			(void)!recv(fd, bytes, sizeof(bytes), 0);
 	}
+	close(fd);
+	return pid;
+}
+
+static _Noreturn void udp_sender(int i, int connected, double end, double start, double rate)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)(20100 + i)), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = connected ? make(AF_INET, SOCK_DGRAM, (uint16_t)(20100 + i), 0) : socket(AF_INET, SOCK_DGRAM, 0);
+	char bytes[64] = { 0 };
+	uint64_t n = 0;
+
+	while (n % 64 || now() < end) {
+		ssize_t r = connected ? send(fd, bytes, sizeof(bytes), 0) :
+					sendto(fd, bytes, sizeof(bytes), 0, (struct sockaddr *)&to, sizeof(to));
+
+		if (r > 0)
+			shared[i] = ++n;
+		if (n % 64 == 0)
+			keep_pace(start, n, rate);
+	}
+	_exit(0);
+}
+
+static int udp(double seconds, int pairs, int connected, double rate)
+{
+	double start, cpu = cpu_of(RUSAGE_CHILDREN), took;
+	pid_t receivers[16], senders[16];
+
+	for (int i = 0; i < pairs; i++)
+		receivers[i] = udp_receiver((uint16_t)(20100 + i));
 	start = now();
-	source = fork();
-	if (source == 0) {
-		int fd = connected ? make(AF_INET, SOCK_DGRAM, 20100, 0) : socket(AF_INET, SOCK_DGRAM, 0);
-		char bytes[64] = { 0 };
-		uint64_t n = 0;
-
-		while (n % 64 || now() < start + seconds) {
-			ssize_t r = connected ? send(fd, bytes, sizeof(bytes), 0) :
-						sendto(fd, bytes, sizeof(bytes), 0, (struct sockaddr *)&to, sizeof(to));
-
-			if (r > 0)
-				shared[0] = ++n;
-			if (n % 64 == 0)
-				keep_pace(start, n, rate);
-		}
-		_exit(0);
+	for (int i = 0; i < pairs; i++) {
+		senders[i] = fork();
+		if (senders[i] == 0)
+			udp_sender(i, connected, start + seconds, start, rate / pairs);
 	}
-	waitpid(source, NULL, 0);
+	for (int i = 0; i < pairs; i++)
+		waitpid(senders[i], NULL, 0);
 	took = now() - start;
-	kill(sink, SIGKILL);
-	waitpid(sink, NULL, 0);
-	printf("%.0f %.1f\n", (double)shared[0] / took, (cpu_of(RUSAGE_CHILDREN) - cpu) / (double)shared[0] * 1e9);
+	for (int i = 0; i < pairs; i++) {
+		kill(receivers[i], SIGKILL);
+		waitpid(receivers[i], NULL, 0);
+		shared[16] += shared[i];
+	}
+	printf("%.0f %.1f\n", (double)shared[16] / took, (cpu_of(RUSAGE_CHILDREN) - cpu) / (double)shared[16] * 1e9);
 	return 0;
 }
 
@@ -283,8 +302,8 @@ int main(int argc, char **argv)
 		die("mmap");
 	if ((argc == 4 || argc == 5) && strcmp(argv[1], "tcp") == 0 && atoi(argv[3]) <= 16)
 		return tcp(atof(argv[2]), atoi(argv[3]), argc == 5 ? atof(argv[4]) : 0);
-	if ((argc == 3 || argc == 4) && strncmp(argv[1], "udp", 3) == 0)
-		return udp(atof(argv[2]), !argv[1][3], argc == 4 ? atof(argv[3]) : 0);
+	if ((argc == 4 || argc == 5) && strncmp(argv[1], "udp", 3) == 0 && atoi(argv[3]) <= 16)
+		return udp(atof(argv[2]), atoi(argv[3]), !argv[1][3], argc == 5 ? atof(argv[4]) : 0);
 	if (argc == 4 && strcmp(argv[1], "brief") == 0)
 		return brief(atol(argv[2]), atoi(argv[3]) == 6 ? AF_INET6 : AF_INET);
 	if (argc == 3 && strcmp(argv[1], "open") == 0)

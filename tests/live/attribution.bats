@@ -176,6 +176,32 @@ assert some(eventKind=2, localPort=5402)[-1]["pid"] == told["worker"]
 assert one(eventKind=3, localPort=5402)["pid"] == told["worker"]'
 }
 
+@test "HV-22 a connection that nobody uses belongs to the worker that took the one before, as long as that worker is there" {
+	start_netprobe "$ALL"
+	begin
+	scenario idle_worker
+	end
+	events '
+owner = {name: [o["pid"] for o in some(eventKind=2, localPort=5407, remotePort=port)] for name, port in told["ports"].items()}
+assert owner["used"][-1] == told["worker"], owner
+assert owner["late"] == [told["worker"]], owner    # in the backlog, when the worker was killed
+assert owner["orphan"] == [told["parent"]], owner
+# what a killed process leaves open is closed when it has no memory any more: what it was is known from before
+closed = one(eventKind=3, localPort=5407, remotePort=told["ports"]["idle"])
+assert closed["pid"] == told["worker"] and "python3" in closed["redactedCmdline"][0], closed'
+}
+
+@test "HV-22 privileges dropped after listen: the user that serves the connection" {
+	start_netprobe "$ALL"
+	begin
+	scenario drops_privileges
+	end
+	events '
+accepts = some(eventKind=2, localPort=5408)
+assert [(o["pid"], o["uid"], o["gid"]) for o in accepts] == 2 * [(told["pid"], 12345, 12345)], accepts
+assert [o["uid"] for o in some(eventKind=3, localPort=5408)] == [12345, 12345]'
+}
+
 @test "HV-22 a socket passed to another process: first the one, then the other" {
 	start_netprobe "$ALL"
 	begin

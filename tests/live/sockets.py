@@ -106,6 +106,50 @@ def silent_worker():
     return {"worker": pid, "port": c.getsockname()[1]}
 
 
+def idle_worker():
+    """A worker takes two connections, and uses only the first: the second one stays as it is until the worker is gone."""
+    parent = listener(5407)
+    pid = os.fork()
+    if pid == 0:
+        kept = [parent.accept()[0], parent.accept()[0]]
+        kept[0].sendall(b"x")
+        signal.pause()
+    used = socket.create_connection(("127.0.0.1", 5407))
+    idle = socket.create_connection(("127.0.0.1", 5407))
+    used.recv(1)
+    time.sleep(0.5)
+    late = socket.create_connection(("127.0.0.1", 5407))
+    time.sleep(0.5)  # longer than an accept waits for its correction
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    orphan = socket.create_connection(("127.0.0.1", 5407))
+    time.sleep(0.5)
+    return {"parent": os.getpid(), "worker": pid,
+            "ports": {name: c.getsockname()[1] for name, c in (("used", used), ("idle", idle), ("late", late), ("orphan", orphan))}}
+
+
+def drops_privileges():
+    """Listens as root, drops to 12345, then serves two connections."""
+    server = listener(5408)
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(20)
+        for _ in range(2):
+            c = socket.create_connection(("127.0.0.1", 5408))
+            c.recv(1)
+            c.close()
+        os._exit(0)
+    os.setgroups([])
+    os.setresgid(12345, 12345, 12345)
+    os.setresuid(12345, 12345, 12345)
+    for _ in range(2):
+        s, _ = server.accept()
+        s.sendall(b"x")
+        s.close()
+    os.waitpid(pid, 0)
+    return {"pid": os.getpid()}
+
+
 def handed_over():
     """SCM_RIGHTS: one process accepts and reads, another one gets the socket and goes on with it."""
     left, right = socket.socketpair(socket.AF_UNIX)

@@ -76,6 +76,23 @@ static void a_forked_child_has_its_parents_program(void **state)
 	assert_string_equal(process_find(&table, 9, 200)->cmdline, "server [redacted 89+ arg(s)]");
 }
 
+static void who_is_ending_is_taken_in_once_and_as_ended(void **state)
+{
+	struct process_record known = record(7, 100, "worker", 2, "/usr/bin/worker"), ending = record(7, 100, "", 0, "");
+	struct process_record other = record(8, 100, "other", 1, "");
+
+	(void)state;
+	assert_int_equal(process_note(&table, &known), 0);
+	ending.flags = other.flags = PROCESS_ENDING;
+	assert_int_equal(process_note(&table, &ending), 0); /* it has no command line any more: what is known stays */
+	assert_string_equal(process_find(&table, 7, 100)->cmdline, "worker [redacted 1 arg(s)]");
+	assert_string_equal(process_find(&table, 7, 100)->executable, "/usr/bin/worker");
+	assert_int_equal(process_find(&table, 7, 100)->ended, 0); /* its exit_record says that */
+	assert_int_equal(process_note(&table, &other), 0);
+	assert_string_equal(process_find(&table, 8, 100)->cmdline, "other");
+	assert_int_equal(process_find(&table, 8, 100)->ended, 1); /* none will */
+}
+
 static void the_table_is_bounded_and_the_ended_go_first(void **state)
 {
 	(void)state;
@@ -202,6 +219,7 @@ int main(void)
 		cmocka_unit_test_teardown(hv_22_a_number_that_is_used_again_is_another_process, clean),
 		cmocka_unit_test_teardown(an_event_keeps_what_was_right_when_it_happened, clean),
 		cmocka_unit_test_teardown(a_forked_child_has_its_parents_program, clean),
+		cmocka_unit_test_teardown(who_is_ending_is_taken_in_once_and_as_ended, clean),
 		cmocka_unit_test_teardown(the_table_is_bounded_and_the_ended_go_first, clean),
 		cmocka_unit_test_teardown(hv_17_arguments_are_redacted, clean),
 		cmocka_unit_test_teardown(hv_17_a_title_with_arguments_in_it_is_cut, clean),
