@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* drain SOCKET [PORT]: a client of netprobe that decodes all events and throws them away, as the agent does before its sink. Prints
- * "ready" when the events flow. At SIGTERM it asks for the counters once more, reads on until none waits, and prints one line:
+/* drain SOCKET [PORT]: a client of netprobe that reads all events and throws them away; with PORT it decodes them, as the agent does before
+ * its sink. Prints "ready" when the events flow. At SIGTERM it asks for the counters once more, reads on until none waits, and prints one line:
  *   events=N connects=N connect_pids=N accepts=N accept_pids=N closes=N produced=N delivered=N dropped=N waiting=N cpu_ms=N
- * Connects, accepts and closes are those of PORT; of the processes that made them, how many different ones there were. */
+ * Connects, accepts and closes are those of PORT (0: of all); of the processes that made them, how many different ones there were. */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -23,6 +23,7 @@
 #define CASE(name) SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__PAYLOAD_##name
 #define KINDS      8
 #define PIDS       (1u << 22)
+#define BATCH_TAG  (29u << 3 | 2) /* how a NetprobeFrame with a FlowAttributionEventBatch begins, as a varint of two bytes */
 
 static volatile sig_atomic_t stop;
 static int fd = -1;
@@ -81,6 +82,11 @@ static void take(const PB(NetprobeFrame) *f)
 		puts("ready"), fflush(stdout);
 }
 
+static bool is_batch(const uint8_t *payload, size_t length)
+{
+	return length > 2 && payload[0] == (0x80 | (BATCH_TAG & 0x7f)) && payload[1] == BATCH_TAG >> 7;
+}
+
 int main(int argc, char **argv)
 {
 	PB(NetprobeFrame) f = SERVICERADAR__AGENT__NETPROBE__V1__NETPROBE_FRAME__INIT;
@@ -122,6 +128,8 @@ int main(int argc, char **argv)
 			asked = stop;
 			continue;
 		}
+		if (argc == 2 && is_batch(payload, length))
+			continue;
 		frame = serviceradar__agent__netprobe__v1__netprobe_frame__unpack(NULL, length, payload);
 		if (!frame)
 			return 1;
