@@ -123,6 +123,22 @@ assert o["processStartedAtUnixNano"] and int(o["observedAtUnixNano"]) - int(o["p
 	[[ "$output" != *hunter2* && "$output" != *secret* ]]
 }
 
+@test "HV-6 no file is opened while events come, of /proc or anything else" {
+	start_netprobe "$ALL"
+	begin
+	strace -f -qq -p "$PID" -e trace=open,openat,openat2,sendto -o "$BATS_TEST_TMPDIR/trace" 3>&- &
+	tracer=$!
+	until_ok 10 grep -q '^TracerPid:.*[1-9]' "/proc/$PID/status"
+	scenario brief
+	until_ok 5 grep -q sendto "$BATS_TEST_TMPDIR/trace"
+	kill "$tracer"
+	wait "$tracer" || :
+	end
+	events 'assert len({o["pid"] for o in some(eventKind=1, remotePort=5409)}) == 2000'
+	grep -c sendto "$BATS_TEST_TMPDIR/trace"
+	! grep open "$BATS_TEST_TMPDIR/trace"
+}
+
 @test "HV-6 container id from the cgroup, nested ones too; the cgroup is gone when the event is read" {
 	local root id=0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef inner
 	inner=${id//0123/fedc}

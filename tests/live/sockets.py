@@ -150,6 +150,25 @@ def drops_privileges():
     return {"pid": os.getpid()}
 
 
+def brief():
+    """2,000 processes, each of which connects, sends a byte and ends; every fourth one sends a datagram, too."""
+    server, sink = listener(5409), udp(bind=("127.0.0.1", 5409))
+    for i in range(2000):
+        pid = os.fork()
+        if pid == 0:
+            c = socket.create_connection(("127.0.0.1", 5409))
+            c.send(b"x")
+            if i % 4 == 0:
+                udp().sendto(b"x", ("127.0.0.1", 5409))
+            os._exit(0)
+        s, _ = server.accept()
+        s.recv(1)
+        s.close()
+        os.waitpid(pid, 0)
+    sink.close()
+    return {"pid": os.getpid()}
+
+
 def handed_over():
     """SCM_RIGHTS: one process accepts and reads, another one gets the socket and goes on with it."""
     left, right = socket.socketpair(socket.AF_UNIX)
