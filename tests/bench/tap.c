@@ -28,12 +28,12 @@
 #define ATTACH_TCX_INGRESS 46 /* include/uapi/linux/bpf.h; Debian 12's is older */
 #define ATTACH_TCX_EGRESS  47
 
-enum side { NOTHING, RX, TX, UNWATCHED, BOTH };
+enum side { NOTHING, RX, TX, UNWATCHED_RX, UNWATCHED_TX, UNWATCHED, BOTH };
 struct variant {
 	const char *name;
 	enum side side;
 	enum tap_kind kind;
-	bool plain, tcx, two_hooks;
+	bool plain, tcx;
 	unsigned budget;
 };
 
@@ -123,7 +123,8 @@ static void tcx_on(const char *name, int where, int attach)
 static void tap_on(const struct variant *v, struct tap **own)
 {
 	int where = v->side == RX || v->side == BOTH ? 1 : 0;
-	const char *name = v->side == UNWATCHED ? "lo" : (where ? "v1" : "v0");
+	bool unwatched = v->side == UNWATCHED || v->side == UNWATCHED_RX || v->side == UNWATCHED_TX;
+	const char *name = unwatched ? "lo" : (where ? "v1" : "v0");
 	struct tap_options o = { .kind = v->kind, .plain = v->plain, .budget = v->budget, .max_entries = entries,
 				 .packet = on_packet, .flow = keep };
 	struct error err = { .text = "" };
@@ -136,9 +137,11 @@ static void tap_on(const struct variant *v, struct tap **own)
 	enter(0);
 	tap = *own;
 	/* On a veth pair each packet passes both tracepoints; a packet of a real interface only one. */
-	if (!v->two_hooks && v->kind == TAP_TRACEPOINT && (v->side == RX || v->side == TX)) {
-		bpf_link__destroy(tap->links[v->side == RX]);
-		tap->links[v->side == RX] = NULL;
+	if (v->kind == TAP_TRACEPOINT && v->side != UNWATCHED && v->side != BOTH) {
+		bool other = v->side == RX || v->side == UNWATCHED_RX;
+
+		bpf_link__destroy(tap->links[other]);
+		tap->links[other] = NULL;
 	}
 	reading = true;
 	if (pthread_create(&reader, NULL, read_ring, NULL))
@@ -170,7 +173,26 @@ static void on(const struct variant *v, struct tap **own)
 		tap_on(v, own);
 }
 
-/* ---- loads: each returns nanoseconds of processor time for one of its units ---- */
+/* ---- loads: each returns nanoseconds, of processor time where it says nothing else, for one of its units ---- */
+
+static void run_on(unsigned cpu)
+{
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	(void)sched_setaffinity(0, sizeof(one), &one); /* with one CPU only, both are there */
+}
+
+static unsigned first_cpu;
+
+static double wall_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
 
 static union address {
 	struct sockaddr any;
@@ -307,6 +329,57 @@ static double connections(void)
 	return (cpu_ns() - start) / (double)n;
 }
 
+static void serve_one(char *request, size_t size)
+{
+	int b = accept(listener, NULL, NULL);
+
+	if (b < 0)
+		die("accept");
+	if (request_bytes && (read(b, request, size) < 0 || write(b, request, request_bytes) < 0))
+		die("exchange");
+	(void)!read(b, request, size);
+	close(b);
+}
+
+static void ask_one(char *request, size_t size)
+{
+	int a = socket(target.any.sa_family, SOCK_STREAM, 0);
+
+	if (connect(a, &target.any, target_size) < 0)
+		die("connect");
+	if (request_bytes && (write(a, request, request_bytes) < 0 || read(a, request, size) < 0))
+		die("exchange");
+	shutdown(a, SHUT_WR);
+	(void)!read(a, request, size);
+	close(a);
+}
+
+static void *serve_all(void *arg)
+{
+	char request[4096];
+
+	run_on(first_cpu + 1);
+	for (long i = *(const long *)arg; i > 0; i--)
+		serve_one(request, sizeof(request));
+	return NULL;
+}
+
+/* As a client and a server do it, on two CPUs; the time is that of the clock. */
+static double connections_of_two(void)
+{
+	char request[4096] = { 0 };
+	long n = packets / 20;
+	double start = wall_ns();
+	pthread_t other;
+
+	if (pthread_create(&other, NULL, serve_all, &n))
+		die("thread");
+	for (long i = 0; i < n; i++)
+		ask_one(request, sizeof(request));
+	pthread_join(other, NULL);
+	return (wall_ns() - start) / (double)n;
+}
+
 static int bulk[2];
 
 static double bulk_tcp(void)
@@ -325,6 +398,43 @@ static double bulk_tcp(void)
 			got += n;
 	}
 	return (cpu_ns() - start) / ((double)want / 1e6);
+}
+
+static void *receive_all(void *arg)
+{
+	static char data[262144];
+	long left = *(const long *)arg;
+
+	run_on(first_cpu + 1);
+	while (left > 0) {
+		ssize_t n = recv(bulk[1], data, sizeof(data), 0);
+
+		if (n <= 0)
+			die("recv");
+		left -= n;
+	}
+	return NULL;
+}
+
+/* As two programs do it, on two CPUs; the time is that of the clock. */
+static double bulk_of_two(void)
+{
+	static char data[131072];
+	long want = packets * 8192 / (long)sizeof(data) * (long)sizeof(data);
+	double start = wall_ns();
+	pthread_t other;
+
+	if (pthread_create(&other, NULL, receive_all, &want))
+		die("thread");
+	for (long sent = 0; sent < want;) {
+		ssize_t n = send(bulk[0], data, sizeof(data), 0);
+
+		if (n < 0)
+			die("send");
+		sent += n;
+	}
+	pthread_join(other, NULL);
+	return (wall_ns() - start) / ((double)want / 1e6);
 }
 
 static void open_tcp(int family, uint16_t port)
@@ -376,7 +486,7 @@ static void measure(const char *title, const char *unit, const struct variant *l
 			printf("%+.1f %%", a / base * 100);
 		else
 			printf("%+.0f", a);
-		if (!list[i].tcx && i > 0 && list[i].side != UNWATCHED && reference[list[i].side] > 0)
+		if (!list[i].tcx && i > 0 && reference[list[i].side] > 0)
 			printf(" | %.2f |\n", a / reference[list[i].side]);
 		else
 			printf(" | |\n");
@@ -398,12 +508,14 @@ static const struct variant per_packet[] = {
 	{ .name = "send: tracepoint", .side = TX, .kind = TAP_TRACEPOINT, .budget = 16 },
 	{ .name = "send: socket filter", .side = TX, .kind = TAP_SOCKET, .budget = 16 },
 	{ .name = "send: tracepoint without kfuncs", .side = TX, .kind = TAP_TRACEPOINT, .plain = true, .budget = 16 },
-	{ .name = "not watched, both tracepoints passed", .side = UNWATCHED, .kind = TAP_TRACEPOINT, .budget = 16 },
+	{ .name = "received, not watched", .side = UNWATCHED_RX, .kind = TAP_TRACEPOINT, .budget = 16 },
+	{ .name = "sent, not watched", .side = UNWATCHED_TX, .kind = TAP_TRACEPOINT, .budget = 16 },
+	{ .name = "both, not watched", .side = UNWATCHED, .kind = TAP_TRACEPOINT, .budget = 16 },
 };
 static const struct variant whole[] = {
 	{ .name = "nothing" },
 	{ .name = "TCX, both directions: the reference", .side = BOTH, .tcx = true },
-	{ .name = "tracepoints, first packets handed up and read", .side = BOTH, .kind = TAP_TRACEPOINT, .two_hooks = true, .budget = 16 },
+	{ .name = "tracepoints, first packets handed up and read", .side = BOTH, .kind = TAP_TRACEPOINT, .budget = 16 },
 	{ .name = "socket filter, the same", .side = BOTH, .kind = TAP_SOCKET, .budget = 16 },
 };
 static const struct variant flows[] = {
@@ -440,7 +552,7 @@ static void many_flows(uint32_t n)
 
 int main(int argc, char **argv)
 {
-	cpu_set_t one;
+	char title[96];
 
 	if (argc < 3) {
 		fputs("Usage: tap-bench NETNS NETNS [udp4|udp6|bulk|connect|many]...   (ROUNDS, PACKETS in the environment)\n", stderr);
@@ -456,9 +568,8 @@ int main(int argc, char **argv)
 	if (rounds > MAX_ROUNDS)
 		rounds = MAX_ROUNDS;
 	packets = (packets + BATCH - 1) / BATCH * BATCH;
-	CPU_ZERO(&one);
-	CPU_SET((unsigned)(getenv("CPU") ? atoi(getenv("CPU")) : 0), &one);
-	sched_setaffinity(0, sizeof(one), &one);
+	first_cpu = (unsigned)(getenv("CPU") ? atoi(getenv("CPU")) : 0);
+	run_on(first_cpu);
 	enter(0);
 	tcx = tcx_bpf__open();
 	if (!tcx || bpf_map__set_max_entries(tcx->maps.flows, 2000000) < 0 || tcx_bpf__load(tcx) < 0)
@@ -479,16 +590,21 @@ int main(int argc, char **argv)
 		if (connect(bulk[0], &target.any, target_size) < 0)
 			die("connect");
 		bulk[1] = accept(listener, NULL, NULL);
-		measure("Bulk TCP, one connection", "ns a megabyte", whole, N(whole), bulk_tcp, true);
+		measure("Bulk TCP, one thread at both ends", "ns a megabyte", whole, N(whole), bulk_tcp, true);
+		measure("Bulk TCP, a thread and a CPU at each end, by the clock", "ns a megabyte", whole, N(whole), bulk_of_two, true);
 		close(bulk[0]);
 		close(bulk[1]);
 		close(listener);
 	}
 	if (wanted(argc, argv, "connect")) {
 		open_tcp(AF_INET, 7101);
-		measure("Connect and close", "ns a connection", whole, N(whole), connections, true);
-		request_bytes = 200;
-		measure("Connect, 200 bytes each way, close", "ns a connection", whole, N(whole), connections, true);
+		for (request_bytes = 0; request_bytes <= 200; request_bytes += 200) {
+			(void)snprintf(title, sizeof(title), "Connect,%s close, one thread at both ends", request_bytes ? " 200 bytes each way," : "");
+			measure(title, "ns a connection", whole, N(whole), connections, true);
+			(void)snprintf(title, sizeof(title), "Connect,%s close, a thread and a CPU at each end, by the clock",
+				       request_bytes ? " 200 bytes each way," : "");
+			measure(title, "ns a connection", whole, N(whole), connections_of_two, true);
+		}
 		close(listener);
 	}
 	if (wanted(argc, argv, "many")) {
