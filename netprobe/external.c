@@ -149,13 +149,14 @@ static void take_owner(struct external_socket *s, const struct event *e)
 
 static struct external_socket *remember(struct external *x, const struct event *e, const struct tuple *t)
 {
-	struct external_socket *s;
+	struct external_socket **bucket, *s;
 
 	if (!x->buckets)
 		x->buckets = calloc(BUCKETS, sizeof(struct external_socket *));
-	if (!x->buckets)
+	bucket = bucket_of(x, t);
+	if (!bucket)
 		return NULL;
-	for (s = chain_of(x, t); s; s = s->next)
+	for (s = *bucket; s; s = s->next)
 		if (s->cookie == e->kernel.cookie && memcmp(&s->tuple, t, sizeof(*t)) == 0)
 			break;
 	if (!s) {
@@ -173,7 +174,7 @@ static struct external_socket *remember(struct external *x, const struct event *
 		s->family = e->kernel.family;
 		s->kind = e->kernel.kind;
 		s->closed = e->kernel.protocol != IPPROTO_TCP;
-		chain_add(bucket_of(x, t), s);
+		chain_add(bucket, s);
 		list_add(x, s);
 		x->sockets++;
 	}

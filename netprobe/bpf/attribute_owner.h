@@ -216,6 +216,12 @@ static __noinline void note_cgroup(struct task_struct *task, __u64 number)
 	bpf_map_update_elem(&cgroups, &number, &told, BPF_ANY);
 }
 
+/* What on_exit tells of such a process is told. */
+static __always_inline bool is_ending(struct task_struct *leader)
+{
+	return leader->flags & PF_EXITING;
+}
+
 /* How many arguments the current process has between these addresses of its memory: NUL-terminated, one after the other. A
  * process that writes its own title there leaves NULs behind it, so the last ones do not count. Not static, as take_owner: the
  * verifier looks at such a function once, not at each call. */
@@ -255,7 +261,7 @@ static __noinline int note_process(struct task_struct *task, struct owner *o, st
 	r->start_ns = o->start_ns;
 	r->parent_pid = visible_pid(parent);
 	r->parent_start_ns = parent->start_time;
-	r->flags = leader->flags & PF_EXITING ? PROCESS_ENDING : 0;
+	r->flags = is_ending(leader) ? PROCESS_ENDING : 0;
 	r->pad = r->argc = 0;
 	r->argv0[0] = r->executable[0] = '\0';
 	if (mm) {
@@ -311,7 +317,7 @@ __noinline int take_owner(struct owner *o)
 	if (!told && note_process(task, o, NULL) < 0)
 		return 0;
 	note_cgroup(task, o->cgroup);
-	if (task->group_leader->flags & PF_EXITING) /* who closes its sockets, after on_exit has forgotten it */
+	if (is_ending(task->group_leader)) /* it closes its sockets, and on_exit has forgotten it */
 		return 0;
 	cgroup = o->cgroup; /* before 6.2 a value must not come from where an argument of a function points */
 	bpf_map_update_elem(&processes, &key, &cgroup, BPF_ANY);

@@ -59,12 +59,22 @@ static void enter(int which)
 		die("setns");
 }
 
-static double cpu_ns(void)
+static double clock_ns(clockid_t id)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	clock_gettime(id, &t);
 	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+static double cpu_ns(void)
+{
+	return clock_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
+static double wall_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
 }
 
 static int compare(const void *a, const void *b)
@@ -185,14 +195,6 @@ static void run_on(unsigned cpu)
 }
 
 static unsigned first_cpu;
-
-static double wall_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
 
 static union address {
 	struct sockaddr any;
