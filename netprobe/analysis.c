@@ -30,6 +30,8 @@ static void on_ended(void *userdata, struct flow *f, enum flow_end why)
 	struct analysis *a = userdata;
 
 	report_record(a, f, why);
+	if (a->sink.told)
+		a->sink.told(a->sink.userdata, f, why);
 	if (why == FLOW_GOES_ON)
 		return;
 	witness_tell(a, f);

@@ -24,6 +24,8 @@ struct analysis_sink {
 	void (*record)(void *userdata, const FlowRecord *record);
 	/* A flow is settled: no more of its packets are wanted. May be NULL. */
 	void (*settled)(void *userdata, const struct flow *flow);
+	/* A record told of a flow that goes on, or of its end. May be NULL. */
+	void (*told)(void *userdata, const struct flow *flow, enum flow_end why);
 	/* "" for one without a name; valid until the next packet. */
 	const char *(*interface_name)(void *userdata, uint32_t interface);
 	void *userdata;
@@ -55,7 +57,8 @@ void analysis_packet(struct analysis *a, const struct packet *p, enum packet_res
 void analysis_tick(struct analysis *a, int64_t now_ns);
 
 /* Live: a flow of the kernel's table, with its counters (flow_table_counted); all of them once between two calls of
- * analysis_round. Then an end that the caller decided on. */
+ * analysis_round. What is known of it from before (protocol, confidence, state, settled, reported, reported_ns) counts when it is new
+ * here. Then an end that the caller decided on. */
 const struct flow *analysis_flow(struct analysis *a, const struct flow *counted);
 void analysis_flow_end(struct analysis *a, const struct flow_key *key, uint64_t id, enum flow_end why);
 void analysis_round(struct analysis *a);

@@ -220,7 +220,7 @@ int attribution_open(struct attribution **out, const char *pins, attribution_fn 
 	a->fn = fn;
 	a->userdata = userdata;
 	a->seed.fd = -1;
-	a->ladder.pins = pins;
+	a->ladder.pins = (struct pins){ .dir = pins, .prefix = "" };
 	libbpf_set_print(log_libbpf);
 	r = ladder_climb(&a->ladder, err);
 	if (!a->ladder.skel && r == 0) /* never: for the static analyzers */
@@ -262,7 +262,7 @@ bool attribution_taken_up(const struct attribution *a)
 
 bool attribution_outlives(const struct attribution *a)
 {
-	return a->ladder.pins != NULL;
+	return a->ladder.pins.dir != NULL;
 }
 
 struct attribution_ledger *attribution_ledger(const struct attribution *a)

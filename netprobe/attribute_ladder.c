@@ -203,7 +203,7 @@ static void detach_foreign(const struct ladder *l)
 	for (unsigned i = 0; i < PROGRAMS; i++)
 		if (l->wanted[i])
 			ours[n++] = find(l->skel, i);
-	pins_keep_only(l->pins, ours, n);
+	pins_keep_only(&l->pins, ours, n);
 }
 
 /* Maps that cannot be taken up are of another build: then without them. Links of another build are detached before ours are attached:
@@ -211,21 +211,24 @@ static void detach_foreign(const struct ladder *l)
 static int load_wanted(struct ladder *l)
 {
 	for (int attempt = 0; attempt < 2; attempt++) {
-		int r = open_skeleton(l);
+		int r = open_skeleton(l), offered;
 
 		if (r < 0)
 			return r;
 		for (unsigned i = 0; i < PROGRAMS; i++)
 			bpf_program__set_autoload(find(l->skel, i), l->wanted[i]);
-		l->taken_up = l->pins && pins_offer(l->pins, l->skel->obj, l->skel->maps.rodata) > 0;
-		r = attribute_bpf__load(l->skel);
-		if (r == 0 && l->pins)
+		offered = l->pins.dir ? pins_offer(&l->pins, l->skel->obj, l->skel->maps.rodata) : 0;
+		l->taken_up = offered > 0;
+		r = offered < 0 ? offered : attribute_bpf__load(l->skel);
+		if (r == 0 && l->pins.dir && !l->taken_up && pins_keep_maps(&l->pins, l->skel->obj) < 0)
+			l->pins.dir = NULL; /* then it ends with the daemon */
+		if (r == 0 && l->pins.dir)
 			detach_foreign(l);
-		if (r == 0 || !l->taken_up)
+		if (r == 0 || offered == 0)
 			return r;
 		attribute_bpf__destroy(l->skel);
 		l->skel = NULL;
-		pins_clear(l->pins);
+		pins_clear(&l->pins);
 	}
 	return -EINVAL; /* never: nothing is taken up the second time */
 }
@@ -236,14 +239,14 @@ static struct bpf_link *take_or_attach(const struct ladder *l, unsigned i)
 	const struct bpf_program *p = find(l->skel, i);
 	struct bpf_link *link;
 
-	if (!l->pins || programs[i].kind == ITERATOR)
+	if (!l->pins.dir || programs[i].kind == ITERATOR)
 		return attach(l->skel, i);
-	link = pins_take_link(l->pins, p);
+	link = pins_take_link(&l->pins, p);
 	if (link)
 		return link;
 	link = attach(l->skel, i);
 	if (link)
-		(void)pins_keep_link(l->pins, p, link);
+		(void)pins_keep_link(&l->pins, p, link);
 	return link;
 }
 
@@ -304,8 +307,8 @@ int ladder_attach(struct ladder *l, bool on, struct error *err)
 	if (!on) {
 		for (unsigned i = 0; i < PROGRAMS; i++)
 			if (l->links[i] && programs[i].kind != ITERATOR) {
-				if (l->pins)
-					pins_drop_link(l->pins, find(l->skel, i));
+				if (l->pins.dir)
+					pins_drop_link(&l->pins, find(l->skel, i));
 				bpf_link__destroy(l->links[i]);
 				l->links[i] = NULL;
 			}

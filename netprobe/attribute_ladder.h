@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "lib/error.h"
+#include "netprobe/pins.h"
 
 enum program {
 	PROGRAM_STATE,
@@ -35,7 +36,7 @@ struct ladder {
 	bool taken[PROGRAMS];     /* the kernel has the hook, and has not refused the program */
 	bool wanted[PROGRAMS];    /* it is there and is not stood in for by a better one */
 	char state[PROGRAMS][96]; /* "active", or why not */
-	const char *pins;         /* directory where maps and links are pinned, or NULL */
+	struct pins pins;         /* where maps and links are pinned */
 	bool taken_up;            /* they were there: of a daemon before this one */
 };
 

@@ -407,7 +407,8 @@ struct flow *flow_table_packet(struct flow_table *t, const struct packet *p, con
 	t->last = f->number;
 	count(t, f, p, sender);
 	*direction = sender ^ f->began;
-	report_interval(t, f);
+	if (!t->options.kernel_counts) /* else there is nothing new to tell */
+		report_interval(t, f);
 	return f;
 }
 
@@ -422,8 +423,14 @@ struct flow *flow_table_counted(struct flow_table *t, const struct flow *counted
 	}
 	if (!f) {
 		f = make(t, &counted->key, hash, counted->id);
-		f->reported_ns = counted->first_ns;
+		f->reported_ns = counted->reported_ns;
+		f->reported[0] = counted->reported[0];
+		f->reported[1] = counted->reported[1];
 		f->began = counted->began;
+		f->protocol = counted->protocol;
+		f->confidence = counted->confidence;
+		f->state = counted->state;
+		f->settled = counted->settled;
 	}
 	f->side[0] = counted->side[0];
 	f->side[1] = counted->side[1];

@@ -94,7 +94,8 @@ struct flow_hint {
  * the packet came from a port below 1024 to one from 32768 on (a reply whose request was not captured). */
 struct flow *flow_table_packet(struct flow_table *t, const struct packet *p, const struct flow_hint *hint, unsigned *direction);
 
-/* A flow as the kernel has counted it: finds or makes it, and sets key, id, side, began, first_ns and last_ns from *counted;
+/* A flow as the kernel has counted it: finds or makes it, and sets key, id, side, began, first_ns and last_ns from *counted,
+ * and when it is made reported, reported_ns, protocol, confidence, state and settled, too;
  * reports it when its active interval is over. */
 struct flow *flow_table_counted(struct flow_table *t, const struct flow *counted);
 /* Between two calls the kernel's flows were all given to flow_table_counted; those that were not there have been evicted. */

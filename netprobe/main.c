@@ -223,7 +223,8 @@ static struct attribution *start_attribution(const char *pins, struct error *why
 
 static int run(const struct options *o, struct error *err)
 {
-	const struct observe_options watching = { .tap = o->tap, .cpu_percent = o->cpu_percent, .fingerprint_dbs = o->fingerprint_dbs };
+	const struct observe_options watching = { .tap = o->tap, .cpu_percent = o->cpu_percent, .fingerprint_dbs = o->fingerprint_dbs,
+					     .pins = pins_usable(o->pins, NULL) == 0 ? o->pins : NULL };
 	struct observe *observe;
 	static struct error why;
 	struct attribution *attribution;

@@ -2,6 +2,7 @@
 #include "netprobe/observe.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <malloc.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -59,11 +60,30 @@ static void on_record(void *userdata, const FlowRecord *record)
 	outbox_push(((struct observe *)userdata)->outbox, OUTBOX_RECORD, &record->base);
 }
 
+/* What a flow was found to be, for the daemon after this one: protocol and percent. */
+static uint16_t note_of(const struct flow *f)
+{
+	return (uint16_t)(f->protocol << 8 | (unsigned)(f->confidence * 100.0f + 0.5f));
+}
+
 static void on_settled(void *userdata, const struct flow *f)
 {
 	struct observe *o = userdata;
 
-	tap_flow_state(o->tap, f->id, f->state == CLASSIFY_DONE ? FLOW_CLASSIFIED : FLOW_UNKNOWN);
+	tap_flow_state(o->tap, f->id, f->state == CLASSIFY_DONE ? FLOW_CLASSIFIED : FLOW_UNKNOWN, note_of(f));
+}
+
+static void on_told(void *userdata, const struct flow *f, enum flow_end why)
+{
+	struct observe *o = userdata;
+	const struct tap_told told = { .packets = { f->side[0].packets, f->side[1].packets },
+				       .bytes = { f->side[0].bytes, f->side[1].bytes },
+				       .last_ns = (uint64_t)(f->last_ns - o->clock_offset) };
+
+	if (why == FLOW_GOES_ON)
+		(void)tap_flow_told(o->tap, f->id, &told);
+	else if (f->reported_ns != f->first_ns)
+		(void)tap_flow_told(o->tap, f->id, NULL);
 }
 
 static const char *interface_name(void *userdata, uint32_t interface)
@@ -110,6 +130,15 @@ static enum tap_answer on_flow(const struct tap_flow *tf, enum tap_why why, void
 	struct flow counted = { .key = tf->key, .id = tf->id, .began = tf->initiator,
 				.first_ns = tf->first_ns + o->clock_offset, .last_ns = tf->last_ns + o->clock_offset };
 
+	if (tf->state != FLOW_CLASSIFYING) {
+		counted.protocol = (uint8_t)(tf->note >> 8);
+		counted.confidence = (float)(tf->note & 255) / 100.0f;
+		counted.state = tf->state == FLOW_CLASSIFIED ? CLASSIFY_DONE : CLASSIFY_UNKNOWN;
+		counted.settled = true;
+	}
+	counted.reported_ns = tf->told ? (int64_t)tf->told->last_ns + o->clock_offset : counted.first_ns;
+	for (int i = 0; i < 2 && tf->told; i++)
+		counted.reported[i] = (struct flow_side){ .packets = tf->told->packets[i], .bytes = tf->told->bytes[i] };
 	for (int i = 0; i < 2; i++)
 		counted.side[i] = (struct flow_side){ .packets = tf->packets[i], .bytes = tf->bytes[i], .tcp_flags = tf->tcp_flags[i] };
 	(void)analysis_flow(o->analysis, &counted);
@@ -218,18 +247,39 @@ static int on_ring(sd_event_source *source, int fd, uint32_t revents, void *user
 static void close_tap(struct observe *o)
 {
 	o->ring_source = sd_event_source_disable_unref(o->ring_source);
+	for (unsigned i = 0; i < OUTBOX_CLASSES && o->outbox; i++)
+		(void)outbox_account(o->outbox, i, NULL, NULL, NULL);
 	tap_close(o->tap);
 	o->tap = NULL;
+}
+
+/* Flows of the daemon before: known before their next packet comes. */
+static void take_up(struct observe *o)
+{
+	struct tap_account *account = tap_account(o->tap);
+	char interfaces[24], flows[24], gone[24];
+	uint64_t lost[OUTBOX_CLASSES];
+
+	for (unsigned i = 0; i < OUTBOX_CLASSES; i++)
+		lost[i] = outbox_account(o->outbox, i, &account->told[i].produced, &account->told[i].delivered, &account->told[i].dropped);
+	if (!tap_taken_up(o->tap))
+		return;
+	walk(o);
+	(void)snprintf(interfaces, sizeof(interfaces), "%zu", tap_interfaces(o->tap));
+	(void)snprintf(flows, sizeof(flows), "%" PRIu64, tap_totals(o->tap).present);
+	(void)snprintf(gone, sizeof(gone), "%" PRIu64, lost[OUTBOX_RECORD]);
+	log_event(LOG_LEVEL_INFO, "flows taken up from the daemon before", "interfaces", interfaces, "flows", flows, "records_gone_with_it",
+		  gone, NULL);
 }
 
 /* Without one the reason is kept. */
 static int open_tap(struct observe *o, uint32_t entries)
 {
 	const struct tap_options options = { .kind = o->options->tap, .max_entries = entries, .budget = o->budget.packets,
-					     .packet = on_packet, .flow = on_flow, .userdata = o };
+					     .packet = on_packet, .flow = on_flow, .userdata = o, .pins = o->options->pins };
 	int r = o->usable ? tap_open(&o->tap, &options, &o->unavailable) : -ENOTSUP;
 
-	o->entries = entries;
+	o->entries = r < 0 ? entries : tap_max_entries(o->tap);
 	if (r < 0) {
 		log_event(LOG_LEVEL_WARNING, "flows are not available", "reason", o->unavailable.text, NULL);
 		return 0;
@@ -237,16 +287,19 @@ static int open_tap(struct observe *o, uint32_t entries)
 	(void)malloc_trim(0); /* loading needs the kernel's type information once: some MiB */
 	log_event(LOG_LEVEL_INFO, "tap", "kind", tap_kind_name(tap_kind(o->tap)), NULL);
 	r = sd_event_add_io(o->event, &o->ring_source, tap_fd(o->tap), EPOLLIN, on_ring, o);
-	if (r < 0)
+	if (r < 0) {
 		close_tap(o);
-	return r < 0 ? r : 0;
+		return r;
+	}
+	take_up(o);
+	return 0;
 }
 
 static int make_analysis(struct observe *o)
 {
 	struct analysis_options options = { .flows_max = FLOWS_MAX, .kernel_counts = true, .p0f = o->p0f };
 	const struct analysis_sink sink = { .dpi = on_dpi, .fingerprint = on_fingerprint, .record = on_record,
-					    .settled = on_settled, .interface_name = interface_name, .userdata = o };
+					    .settled = on_settled, .told = on_told, .interface_name = interface_name, .userdata = o };
 
 	if (getrandom(&options.seed, sizeof(options.seed), 0) != sizeof(options.seed))
 		return -errno;
@@ -303,14 +356,18 @@ static int set_tap(struct observe *o, const VisibilityConfig *config, struct err
 
 	int r = 0;
 
+	/* Not before it is needed: its programs take a third of a second of the kernel's verifier. */
+	if (!o->tap && (n || (!o->looked && tap_is_pinned(o->options->pins))))
+		r = open_tap(o, config->flow_table_max_entries);
+	o->looked = true;
 	if (o->tap && config->flow_table_max_entries != o->entries) {
-		r = tap_set_interfaces(o->tap, NULL, 0, err);
+		r = r < 0 ? r : tap_set_interfaces(o->tap, NULL, 0, err);
 		if (r < 0)
 			return r;
 		close_tap(o);
+		if (n)
+			r = open_tap(o, config->flow_table_max_entries);
 	}
-	if (!o->tap && n) /* not before it is needed: its programs take a third of a second of the kernel's verifier */
-		r = open_tap(o, config->flow_table_max_entries);
 	if (r < 0)
 		return error_set(err, r, "cannot open the tap: %s", strerror(-r));
 	return o->tap ? tap_set_interfaces(o->tap, names, n, err) : 0;

@@ -14,6 +14,7 @@ struct observe;
 struct observe_options {
 	enum tap_kind tap;
 	unsigned cpu_percent;               /* of one CPU: above it fewer packets of a flow are looked at */
+	const char *pins;                   /* where what outlives the daemon is pinned, or NULL */
 	const char *const *fingerprint_dbs; /* ends with NULL; none given: the default one, if it is there */
 };
 

@@ -25,6 +25,6 @@ struct observe {
 	struct budget budget;
 	int64_t clock_offset, now_ns; /* from CLOCK_MONOTONIC to Unix time; Unix time */
 	uint64_t busy_until, step_at, walk_at, refresh_at;
-	bool raise_to_walk;
+	bool raise_to_walk, looked; /* for what the daemon before left */
 	FlowCaptureStatus status; /* of the last observe_fill */
 };

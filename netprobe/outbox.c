@@ -14,6 +14,7 @@ struct ring {
 	uint8_t *bytes;
 	size_t first, used; /* first: below OUTBOX_BYTES */
 	uint64_t waiting, sending, produced, delivered, dropped;
+	__u64 *account[3]; /* produced, delivered, dropped; NULL: none */
 };
 
 struct outbox {
@@ -71,6 +72,33 @@ static void pop(struct ring *r)
 	r->waiting--;
 }
 
+static void write_account(const struct ring *r)
+{
+	if (!r->account[0])
+		return;
+	*r->account[0] = r->produced;
+	*r->account[1] = r->delivered;
+	*r->account[2] = r->dropped;
+}
+
+uint64_t outbox_account(struct outbox *o, enum outbox_class class, __u64 *produced, __u64 *delivered, __u64 *dropped)
+{
+	struct ring *r = &o->rings[class];
+	uint64_t settled = produced ? *delivered + *dropped : 0;
+	uint64_t gone = produced && *produced > settled ? *produced - settled : 0;
+
+	r->account[0] = produced;
+	r->account[1] = delivered;
+	r->account[2] = dropped;
+	if (produced) {
+		r->produced += *delivered + *dropped + gone;
+		r->delivered += *delivered;
+		r->dropped += *dropped + gone;
+	}
+	write_account(r);
+	return gone;
+}
+
 void outbox_push(struct outbox *o, enum outbox_class class, const ProtobufCMessage *message)
 {
 	struct ring *r = &o->rings[class];
@@ -83,6 +111,7 @@ void outbox_push(struct outbox *o, enum outbox_class class, const ProtobufCMessa
 		r->bytes = malloc(OUTBOX_BYTES);
 	if (!r->bytes || size > sizeof(packed)) { /* none of these is so large: a longest address, name, label has a bound */
 		r->dropped++;
+		write_account(r);
 		return;
 	}
 	while (r->used + sizeof(length) + size > OUTBOX_BYTES) {
@@ -94,6 +123,7 @@ void outbox_push(struct outbox *o, enum outbox_class class, const ProtobufCMessa
 	copy_in(r, r->first + r->used + sizeof(length), packed, size);
 	r->used += sizeof(length) + size;
 	r->waiting++;
+	write_account(r);
 }
 
 /* ---- frames ---- */
@@ -148,6 +178,7 @@ static void delivered(struct outbox *o)
 	for (unsigned i = 0; i < OUTBOX_CLASSES; i++) {
 		o->rings[i].delivered += o->rings[i].sending;
 		o->rings[i].sending = 0;
+		write_account(&o->rings[i]);
 	}
 }
 
@@ -176,6 +207,7 @@ void outbox_disconnected(struct outbox *o)
 	for (unsigned i = 0; i < OUTBOX_CLASSES; i++) {
 		o->rings[i].dropped += o->rings[i].sending;
 		o->rings[i].sending = 0;
+		write_account(&o->rings[i]);
 	}
 }
 

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "lib/cleanup.h"
+#include "lib/log.h"
 
 #define PATH_BYTES 512
 #define NAME_BYTES 64
@@ -30,129 +31,192 @@ int pins_usable(const char *dir, struct error *err)
 	return 0;
 }
 
-/* A BPF file system takes no dots in names: ".rodata". */
-static void map_path(const char *dir, const struct bpf_map *map, char out[PATH_BYTES])
+/* "DIR/PREFIXmap_NAME". A BPF file system takes no dots in names: ".rodata". */
+static void map_path(const struct pins *p, const char *name, char out[PATH_BYTES])
 {
-	size_t at = (size_t)snprintf(out, PATH_BYTES, "%s/map_", dir);
+	size_t at = (size_t)snprintf(out, PATH_BYTES, "%s/%smap_", p->dir, p->prefix);
 
-	(void)snprintf(out + at, PATH_BYTES - at, "%s", bpf_map__name(map));
-	for (char *p = out + at; *p; p++)
-		if (*p == '.')
-			*p = '_';
+	(void)snprintf(out + at, PATH_BYTES - at, "%s", name);
+	for (char *c = out + at; *c; c++)
+		if (*c == '.')
+			*c = '_';
+}
+
+int pins_keep_map(const struct pins *p, const char *name, int fd)
+{
+	char path[PATH_BYTES];
+
+	map_path(p, name, path);
+	(void)unlink(path);
+	return bpf_obj_pin(fd, path) < 0 ? -errno : 0;
+}
+
+int pins_take_map(const struct pins *p, const char *name)
+{
+	char path[PATH_BYTES];
+	int fd;
+
+	map_path(p, name, path);
+	fd = bpf_obj_get(path);
+	return fd < 0 ? -errno : fd;
+}
+
+void pins_drop_map(const struct pins *p, const char *name)
+{
+	char path[PATH_BYTES];
+
+	map_path(p, name, path);
+	(void)unlink(path);
+}
+
+bool pins_read_constants(const struct pins *p, const struct bpf_map *constants, void *out, size_t size)
+{
+	_cleanup_close_ int fd = pins_take_map(p, bpf_map__name(constants));
+	struct bpf_map_info info = { 0 };
+	__u32 zero = 0, length = sizeof(info);
+
+	return fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &length) == 0 && info.value_size == size &&
+	       bpf_map_lookup_elem(fd, &zero, out) == 0;
 }
 
 /* Whether the constants that are pinned are those of this program. */
-static bool same_constants(const char *dir, const struct bpf_map *constants)
+static bool same_constants(const struct pins *p, const struct bpf_map *constants)
 {
-	_cleanup_close_ int fd = -1;
 	_cleanup_free_ void *pinned = NULL;
-	struct bpf_map_info info = { 0 };
-	__u32 zero = 0, size = sizeof(info);
-	char path[PATH_BYTES];
-	const void *ours;
-	size_t bytes;
+	size_t bytes = 0;
+	const void *ours = bpf_map__initial_value((struct bpf_map *)(uintptr_t)constants, &bytes);
 
-	map_path(dir, constants, path);
-	fd = bpf_obj_get(path);
-	ours = bpf_map__initial_value((struct bpf_map *)(uintptr_t)constants, &bytes);
-	if (fd < 0 || !ours || bpf_obj_get_info_by_fd(fd, &info, &size) < 0 || info.value_size != bytes)
-		return false;
-	pinned = malloc(bytes);
-	return pinned && bpf_map_lookup_elem(fd, &zero, pinned) == 0 && memcmp(pinned, ours, bytes) == 0;
+	pinned = ours ? malloc(bytes) : NULL;
+	return pinned && pins_read_constants(p, constants, pinned, bytes) && memcmp(pinned, ours, bytes) == 0;
 }
 
-int pins_offer(const char *dir, struct bpf_object *obj, const struct bpf_map *constants)
+/* Not by bpf_map__set_pin_path(): it makes directories, which the daemon may not when it serves. */
+static bool take_map(const struct pins *p, struct bpf_map *map)
 {
-	bool same = same_constants(dir, constants);
-	char path[PATH_BYTES];
-	struct bpf_map *map;
-	int r = 0;
+	_cleanup_close_ int fd = pins_take_map(p, bpf_map__name(map));
+	struct bpf_map_info info = { 0 };
+	__u32 length = sizeof(info);
 
-	if (!same)
-		pins_clear(dir);
-	bpf_object__for_each_map(map, obj) {
-		map_path(dir, map, path);
-		if (r == 0)
-			r = bpf_map__set_pin_path(map, path);
-	}
-	return r < 0 ? r : same;
+	return fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &length) == 0 && info.type == bpf_map__type(map) &&
+	       info.key_size == bpf_map__key_size(map) && info.value_size == bpf_map__value_size(map) &&
+	       info.max_entries == bpf_map__max_entries(map) && bpf_map__reuse_fd(map, fd) == 0;
 }
 
-/* "link_PROGRAM_TAG" of a loaded program. */
-static void link_name(const struct bpf_program *program, char out[NAME_BYTES])
+int pins_offer(const struct pins *p, struct bpf_object *obj, const struct bpf_map *constants)
+{
+	struct bpf_map *map;
+	int taken = 0, all = 0;
+
+	if (!same_constants(p, constants)) {
+		log_debug("pins: %smap_%s is missing, or another one", p->prefix, bpf_map__name(constants));
+	} else {
+		bpf_object__for_each_map(map, obj) {
+			bool fits = take_map(p, map);
+
+			all++;
+			taken += fits;
+			if (!fits)
+				log_debug("pins: %smap_%s is missing, or another one", p->prefix, bpf_map__name(map));
+		}
+	}
+	if (all > 0 && taken == all)
+		return 1;
+	pins_clear(p);
+	return taken == 0 ? 0 : -ESTALE; /* some are the object's now: it has to be opened anew */
+}
+
+int pins_keep_maps(const struct pins *p, struct bpf_object *obj)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, obj) {
+		int r = pins_keep_map(p, bpf_map__name(map), bpf_map__fd(map));
+
+		if (r < 0) {
+			pins_clear(p);
+			return r;
+		}
+	}
+	return 0;
+}
+
+/* "PREFIXlink_PROGRAM_TAG" of a loaded program. */
+static void link_name(const struct pins *p, const struct bpf_program *program, char out[NAME_BYTES])
 {
 	struct bpf_prog_info info = { 0 };
 	__u32 size = sizeof(info);
-	int n = snprintf(out, NAME_BYTES, "link_%s_", bpf_program__name(program));
+	int n = snprintf(out, NAME_BYTES, "%slink_%s_", p->prefix, bpf_program__name(program));
 
 	(void)bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size);
 	for (size_t i = 0; i < sizeof(info.tag) && n > 0 && n + 3 <= NAME_BYTES; i++)
 		n += snprintf(out + n, NAME_BYTES - (size_t)n, "%02x", info.tag[i]);
 }
 
-static void link_path(const char *dir, const struct bpf_program *program, char out[PATH_BYTES])
+static void link_path(const struct pins *p, const struct bpf_program *program, char out[PATH_BYTES])
 {
 	char name[NAME_BYTES];
 
-	link_name(program, name);
-	(void)snprintf(out, PATH_BYTES, "%s/%s", dir, name);
+	link_name(p, program, name);
+	(void)snprintf(out, PATH_BYTES, "%s/%s", p->dir, name);
 }
 
-struct bpf_link *pins_take_link(const char *dir, const struct bpf_program *program)
+struct bpf_link *pins_take_link(const struct pins *p, const struct bpf_program *program)
 {
 	char path[PATH_BYTES];
 
-	link_path(dir, program, path);
+	link_path(p, program, path);
 	return bpf_link__open(path);
 }
 
-/* Not bpf_link__pin(): it makes directories, which the daemon may not when it serves. */
-int pins_keep_link(const char *dir, const struct bpf_program *program, const struct bpf_link *link)
+/* Not bpf_link__pin(), which makes directories, too. */
+int pins_keep_link(const struct pins *p, const struct bpf_program *program, const struct bpf_link *link)
 {
 	char path[PATH_BYTES];
 
-	link_path(dir, program, path);
+	link_path(p, program, path);
 	return bpf_obj_pin(bpf_link__fd(link), path) < 0 ? -errno : 0;
 }
 
-void pins_drop_link(const char *dir, const struct bpf_program *program)
+void pins_drop_link(const struct pins *p, const struct bpf_program *program)
 {
 	char path[PATH_BYTES];
 
-	link_path(dir, program, path);
+	link_path(p, program, path);
 	(void)unlink(path);
 }
 
-static bool is_one_of(const char *name, const struct bpf_program *const *programs, size_t n)
+static bool is_one_of(const struct pins *p, const char *name, const struct bpf_program *const *programs, size_t n)
 {
 	char ours[NAME_BYTES];
 
 	for (size_t i = 0; i < n; i++) {
-		link_name(programs[i], ours);
+		link_name(p, programs[i], ours);
 		if (strcmp(name, ours) == 0)
 			return true;
 	}
 	return false;
 }
 
-static void remove_but(const char *dir, const char *prefix, const struct bpf_program *const *programs, size_t n)
+static void remove_but(const struct pins *p, const char *kind, const struct bpf_program *const *programs, size_t n)
 {
-	_cleanup_closedir_ DIR *d = opendir(dir);
+	_cleanup_closedir_ DIR *d = opendir(p->dir);
+	char prefix[NAME_BYTES];
 	const struct dirent *e;
 
+	(void)snprintf(prefix, sizeof(prefix), "%s%s_", p->prefix, kind);
 	while (d && (e = readdir(d)))
-		if (strncmp(e->d_name, prefix, strlen(prefix)) == 0 && !is_one_of(e->d_name, programs, n))
+		if (strncmp(e->d_name, prefix, strlen(prefix)) == 0 && !is_one_of(p, e->d_name, programs, n))
 			(void)unlinkat(dirfd(d), e->d_name, 0);
 }
 
-void pins_keep_only(const char *dir, const struct bpf_program *const *programs, size_t n)
+void pins_keep_only(const struct pins *p, const struct bpf_program *const *programs, size_t n)
 {
-	remove_but(dir, "link_", programs, n);
+	remove_but(p, "link", programs, n);
 }
 
 /* The links first: what goes on counting has its maps. */
-void pins_clear(const char *dir)
+void pins_clear(const struct pins *p)
 {
-	remove_but(dir, "link_", NULL, 0);
-	remove_but(dir, "map_", NULL, 0);
+	remove_but(p, "link", NULL, 0);
+	remove_but(p, "map", NULL, 0);
 }

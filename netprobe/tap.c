@@ -18,6 +18,7 @@
 #include <time.h>
 
 #include "lib/cleanup.h"
+#include "lib/log.h"
 #include "netprobe/tap_internal.h"
 
 static const char *const kind_names[] = { "auto", "tracepoint", "socket" };
@@ -139,6 +140,7 @@ static void silence(struct tap *t, struct tap_watched *w)
 
 static void drop_tables(struct tap *t, struct tap_watched *w)
 {
+	tap_pins_table(t, w, false);
 	(void)bpf_map_delete_elem(t->fresh_outer, &w->place);
 	(void)bpf_map_delete_elem(t->settled_outer, &w->place);
 	if (t->shared_fresh < 0)
@@ -162,7 +164,9 @@ static int add(struct tap *t, struct tap_watched *w, struct error *err)
 		drop_tables(t, w);
 		return r;
 	}
+	tap_pins_table(t, w, true);
 	in = &t->interfaces[w->place];
+	memcpy(in->name, w->name, sizeof(in->name));
 	home = &t->interfaces[w->ifindex % TAP_INTERFACE_SLOTS];
 	in->flags = w->flags;
 	in->epoch++;
@@ -206,12 +210,12 @@ static void remove_interface(struct tap *t, struct tap_watched *w)
 static int check_name(struct tap *t, const char *name, uint32_t *ifindex, struct error *err)
 {
 	if (strcmp(name, "any") == 0 || strcmp(name, "*") == 0 || *name == '\0') {
-		t->denied++;
+		t->account->denied++;
 		return error_set(err, -EINVAL, "interface \"%s\": list the interfaces one by one", name);
 	}
 	*ifindex = strlen(name) < IF_NAMESIZE ? if_nametoindex(name) : 0;
 	if (*ifindex == 0) {
-		t->denied++;
+		t->account->denied++;
 		return error_set(err, -EINVAL, "interface \"%s\": there is none of this name", name);
 	}
 	return 0;
@@ -267,14 +271,29 @@ static int open_new(struct tap *t, struct tap_watched *wanted, size_t n, struct 
 	return 0;
 }
 
+/* Before the first interface. Without it a restart begins anew. */
+static void tap_outlive(struct tap *t)
+{
+	int r;
+
+	if (!t->pins.dir || t->pinned)
+		return;
+	r = tap_keep_maps(t);
+	if (r < 0)
+		log_event(LOG_LEVEL_WARNING, "flows do not outlive the daemon", "reason", strerror(-r), NULL);
+	t->pinned = r == 0;
+}
+
 int tap_set_interfaces(struct tap *t, const char *const *list, size_t n, struct error *err)
 {
 	struct tap_watched wanted[TAP_INTERFACES_MAX];
 	size_t n_wanted;
 	int r = check_names(t, list, n, wanted, &n_wanted, err);
 
-	if (r == 0 && n_wanted > 0)
+	if (r == 0 && n_wanted > 0) {
+		tap_outlive(t);
 		r = tap_attach(t, true, err);
+	}
 	if (r == 0)
 		r = open_new(t, wanted, n_wanted, err);
 	if (r < 0)
@@ -285,7 +304,12 @@ int tap_set_interfaces(struct tap *t, const char *const *list, size_t n, struct 
 	}
 	memcpy(t->watched, wanted, n_wanted * sizeof(wanted[0]));
 	t->n_watched = n_wanted;
-	return n_wanted > 0 ? 0 : tap_attach(t, false, err);
+	if (n_wanted > 0)
+		return 0;
+	if (t->pins.dir)
+		pins_clear(&t->pins);
+	t->pinned = false;
+	return tap_attach(t, false, err);
 }
 
 size_t tap_interfaces(const struct tap *t)
@@ -330,10 +354,45 @@ static int make_buffers(struct tap *t, struct error *err)
 	return 0;
 }
 
+/* What the daemon before us watched; an interface that is no more was taken out of its list, too. */
+static void take_up(struct tap *t)
+{
+	for (uint32_t place = 0; place < TAP_INTERFACE_SLOTS; place++) {
+		struct tap_interface *in = &t->interfaces[place];
+		struct tap_watched w = { .ifindex = in->ifindex, .place = place, .flags = in->flags, .socket = -1, .fresh = t->shared_fresh,
+					 .settled = t->shared_settled };
+		struct error err = { .text = "" };
+		int r = 0;
+
+		if (in->ifindex == 0)
+			continue;
+		memcpy(w.name, in->name, sizeof(w.name) - 1);
+		if (t->n_watched == TAP_INTERFACES_MAX)
+			r = error_set(&err, -E2BIG, "more than %u interfaces", TAP_INTERFACES_MAX);
+		else if (t->shared_fresh < 0)
+			r = tap_pins_take_tables(t, place, &w.fresh, &w.settled);
+		if (r == 0 && (t->kind == TAP_SOCKET || (w.flags & TAP_IF_RECEIVED_BY_SOCKET))) {
+			/* An interface that is gone has no socket, but flows to be told of. */
+			w.socket = open_socket(t, &w, &err);
+		}
+		if (r < 0) {
+			log_event(LOG_LEVEL_WARNING, "flows of an interface are not taken up", "interface", w.name, "reason",
+				  *err.text ? err.text : strerror(-r), NULL);
+			__atomic_store_n(&in->ifindex, 0, __ATOMIC_SEQ_CST);
+			tap_pins_drop_place(t, place);
+			continue;
+		}
+		t->watched[t->n_watched++] = w;
+	}
+}
+
 static int make_shared(struct tap *t, struct error *err)
 {
 	if (t->options.max_entries == 0)
 		return 0;
+	if (t->taken_up && tap_pins_take_tables(t, 0, &t->shared_fresh, &t->shared_settled) == 0)
+		return 0;
+	t->taken_up = t->pinned = false; /* pinned anew with the first interface */
 	t->shared_fresh = tap_new_table(t, "fresh_flows");
 	t->shared_settled = tap_new_table(t, "settled_flows");
 	if (t->shared_fresh < 0 || t->shared_settled < 0)
@@ -351,11 +410,16 @@ int tap_open(struct tap **out, const struct tap_options *options, struct error *
 		return error_set(err, -ENOMEM, "out of memory");
 	t->options = *options;
 	t->shared_fresh = t->shared_settled = -1;
+	t->pins = (struct pins){ .dir = options->pins, .prefix = "tap_" };
 	r = tap_load(t, err);
 	if (r == 0)
 		r = make_buffers(t, err);
 	if (r == 0)
 		r = make_shared(t, err);
+	if (r == 0)
+		take_up(t);
+	if (r == 0 && t->taken_up)
+		r = tap_pins_read_told(t) < 0 ? error_set(err, -ENOMEM, "out of memory") : 0;
 	if (r < 0) {
 		tap_close(t);
 		return r;
@@ -383,7 +447,31 @@ void tap_close(struct tap *t)
 	free(t->keys);
 	free(t->values);
 	free(t->ending);
+	free(t->told);
 	free(t);
+}
+
+bool tap_is_pinned(const char *pins)
+{
+	const struct pins p = { .dir = pins, .prefix = "tap_" };
+	_cleanup_close_ int fd = pins ? pins_take_map(&p, "cache") : -ENOENT;
+
+	return fd >= 0;
+}
+
+bool tap_taken_up(const struct tap *t)
+{
+	return t->taken_up;
+}
+
+uint32_t tap_max_entries(const struct tap *t)
+{
+	return t->options.max_entries;
+}
+
+struct tap_account *tap_account(const struct tap *t)
+{
+	return t->account;
 }
 
 /* An entry: key, value and the kernel's own part of it (kernel/bpf/hashtab.c, struct htab_elem, 48 bytes); a hash bucket of 16
@@ -401,11 +489,11 @@ struct tap_totals tap_totals(const struct tap *t)
 {
 	return (struct tap_totals){
 		.kernel = tap_sum(t),
-		.handed_up = t->handed_up,
-		.ended = t->ended,
+		.handed_up = t->account->handed_up,
+		.ended = t->account->ended,
 		.present = t->present,
-		.evicted = t->evicted,
-		.denied = t->denied,
+		.evicted = t->account->evicted,
+		.denied = t->account->denied,
 		.table_bytes = table_bytes(t),
 	};
 }

@@ -7,6 +7,8 @@
  *   tap_flow_state() stops them for a flow, without a system call. A timer (1 s) calls tap_flows_walk(), which hands
  *   over every flow with its counters; what is answered TAP_END comes once more, final, and is then forgotten.
  *   Counters are absolute, from the flow's beginning: a reporter at an active interval sends the difference.
+ *   With `pins` everything goes on when the daemon ends while interfaces are watched: the next tap_open takes it up, interfaces and
+ *   flows included. Then the first thing is a walk, which says of each flow what has been told of it.
  *   A flow that the caller knows by its id and that a walk no longer brings was evicted. Its next packet is a new flow, with
  *   a new id. Link packets to flows by id; a walk can bring one id twice, the second time with the newer figures. */
 #pragma once
@@ -50,6 +52,8 @@ struct tap_flow {
 	uint8_t tcp_flags[2];          /* all that were seen, PACKET_* */
 	uint8_t initiator;             /* the direction of who began */
 	enum flow_state state;
+	uint16_t note;                 /* what came with tap_flow_state */
+	const struct tap_told *told;   /* of a flow that was taken up, until the second walk: what tap_flow_told was given, or NULL */
 };
 
 enum tap_answer { TAP_KEEP, TAP_END };
@@ -68,6 +72,7 @@ struct tap_options {
 	uint32_t budget;      /* packets with payload handed up for each flow */
 	uint32_t ring_bytes;  /* a power of two; 0: 4 MiB */
 	bool plain;           /* without kfuncs, as on a kernel that has none: for tests */
+	const char *pins;     /* a directory that pins_usable() found usable, or NULL: a restart begins anew */
 	tap_packet_fn *packet;
 	tap_flow_fn *flow;    /* gets TAP_FLOW_REMOVED */
 	void *userdata;       /* of both */
@@ -77,6 +82,15 @@ struct tap_options {
  * -ENOTSUP and the reason, naming the program, when no tap of the wanted kind can run. */
 int tap_open(struct tap **out, const struct tap_options *options, struct error *err);
 void tap_close(struct tap *t);
+
+/* Whether another daemon left something in `pins` that tap_open could take up; and whether it did, with interfaces, kind and
+ * max_entries as that one had them. */
+bool tap_is_pinned(const char *pins);
+bool tap_taken_up(const struct tap *t);
+uint32_t tap_max_entries(const struct tap *t);
+
+/* What goes on with the next daemon: it stays the tap's. */
+struct tap_account *tap_account(const struct tap *t);
 
 /* Watches exactly these interfaces of the daemon's network namespace. Those that were watched before and still are, are not
  * disturbed; those that are not any more have their tap closed and their flows handed over as TAP_FLOW_REMOVED before it
@@ -98,8 +112,11 @@ int tap_fd(const struct tap *t);
 int tap_drain(struct tap *t);
 
 /* FLOW_CLASSIFIED or FLOW_UNKNOWN: no packet of this flow is handed up any more (those in the ring buffer still come).
- * No system call. */
-void tap_flow_state(struct tap *t, uint64_t flow, enum flow_state state);
+ * `note` comes back with the flow, from the next daemon too, unless very many flows came after it. No system call. */
+void tap_flow_state(struct tap *t, uint64_t flow, enum flow_state state, uint16_t note);
+
+/* Remembers what has been told of a flow that goes on; NULL: the flow is over. By bpf(2), as a walk. 0 or a negative errno. */
+int tap_flow_told(struct tap *t, uint64_t flow, const struct tap_told *told);
 
 /* Packets with payload handed up for each flow from now on, 0 to 65535 (0: none). No system call. */
 void tap_set_budget(struct tap *t, uint32_t packets);

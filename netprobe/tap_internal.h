@@ -5,6 +5,7 @@
 
 #include <net/if.h>
 
+#include "netprobe/pins.h"
 #include "netprobe/tap.h"
 
 #define TAP_PROGRAMS   3
@@ -29,6 +30,11 @@ struct tap {
 	struct tap_bpf *skel;
 	const char *program_state[TAP_PROGRAMS];
 	void *links[2];
+	struct pins pins;
+	bool pinned, taken_up, walked;
+	struct tap_was_told *told; /* sorted by flow; until the second walk */
+	size_t n_told;
+	int told_map;              /* borrowed from skel */
 	uint32_t cpus, table_entries, ring_bytes;
 	uint64_t seed, verdict_mask;
 	int fresh_outer, settled_outer, filter; /* borrowed from skel */
@@ -38,6 +44,7 @@ struct tap {
 	const struct tap_counters *counters;
 	struct tap_interface *interfaces;
 	struct tap_control *control;
+	struct tap_account *account;
 	tap_verdict *verdicts;
 	struct ring_buffer *ring;
 	/* The list. */
@@ -54,14 +61,27 @@ struct tap {
 	uint64_t tick_ns;
 	int64_t tick_offset;
 	bool tick_known;
-	/* Counted here. */
-	uint64_t handed_up, ended, present, evicted, denied, deleted;
+	uint64_t present;
 };
+
+/* tap_pins.c */
+struct tap_was_told {
+	uint64_t flow;
+	struct tap_told told;
+	bool there; /* the walk met the flow */
+};
+void tap_pins_table(struct tap *t, const struct tap_watched *w, bool keep); /* pins the tables of an interface, or unpins them */
+void tap_pins_drop_place(struct tap *t, uint32_t place);
+int tap_pins_take_tables(struct tap *t, uint32_t place, int *fresh, int *settled); /* those that are pinned, or -errno */
+int tap_pins_read_told(struct tap *t);
+const struct tap_told *tap_pins_told(struct tap *t, uint64_t flow);
+void tap_pins_walked(struct tap *t);
 
 /* tap_load.c */
 int tap_load(struct tap *t, struct error *err);
 void tap_unload(struct tap *t);
 int tap_attach(struct tap *t, bool on, struct error *err);
+int tap_keep_maps(struct tap *t); /* pins them, and the shared tables */
 int tap_new_table(const struct tap *t, const char *name); /* a descriptor or a negative errno */
 
 /* tap_table.c */

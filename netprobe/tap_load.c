@@ -20,6 +20,7 @@
 #define RING_BYTES    (4u * 1024 * 1024)
 #define VERDICTS_MIN  65536u
 #define VERDICTS_MAX  (1u << 20)
+#define WITHOUT_KFUNCS 4u /* in `way` */
 
 static const char *const names[TAP_PROGRAMS] = { "netif_receive_skb", "net_dev_start_xmit", "socket_filter" };
 
@@ -59,6 +60,9 @@ static int prepare(struct tap *t, ino_t netns)
 	s->rodata->cache_seed = t->seed;
 	s->rodata->ring_bytes = t->ring_bytes;
 	s->rodata->verdict_mask = verdicts(t) - 1;
+	s->rodata->layout = TAP_LAYOUT;
+	s->rodata->way = (uint32_t)t->kind | (t->plain ? WITHOUT_KFUNCS : 0);
+	s->rodata->max_entries = t->options.max_entries;
 	t->verdict_mask = verdicts(t) - 1;
 	(void)bpf_program__set_autoload(s->progs.received, tracepoint && !t->plain);
 	(void)bpf_program__set_autoload(s->progs.sent, tracepoint && !t->plain);
@@ -71,6 +75,8 @@ static int prepare(struct tap *t, ino_t netns)
 		r = bpf_map__set_max_entries(s->maps.scratches, t->cpus);
 	if (r == 0)
 		r = bpf_map__set_max_entries(s->maps.verdicts, verdicts(t));
+	if (r == 0)
+		r = bpf_map__set_max_entries(s->maps.told, verdicts(t));
 	if (r == 0)
 		r = bpf_map__set_max_entries(s->maps.packets, t->ring_bytes);
 	return r;
@@ -94,8 +100,14 @@ static struct tap_bpf *open_object(bool kfuncs)
 	return s;
 }
 
+static void destroy(struct tap *t)
+{
+	tap_bpf__destroy(t->skel);
+	t->skel = NULL;
+}
+
 /* One way to tap: loaded, or -errno. */
-static int try(struct tap *t, enum tap_kind kind, bool plain, ino_t netns)
+static int try(struct tap *t, enum tap_kind kind, bool plain, ino_t netns, bool take_up)
 {
 	int r;
 
@@ -105,11 +117,43 @@ static int try(struct tap *t, enum tap_kind kind, bool plain, ino_t netns)
 	if (!t->skel)
 		return -errno;
 	r = prepare(t, netns);
+	if (r == 0 && take_up)
+		r = pins_offer(&t->pins, t->skel->obj, t->skel->maps.rodata) > 0 ? 0 : -ESTALE;
 	if (r == 0)
 		r = tap_bpf__load(t->skel);
+	if (r < 0)
+		destroy(t);
+	return r;
+}
+
+/* The way of the daemon before us, with what it has left; -errno when there is nothing to be taken up. */
+static int try_pinned(struct tap *t, ino_t netns)
+{
+	const struct tap_options options = t->options;
+	const uint64_t seed = t->seed;
+	struct tap_bpf__rodata *before;
+	enum tap_kind kind;
+	bool plain, known;
+	int r = -ENOENT;
+
+	t->skel = open_object(false);
+	before = calloc(1, sizeof(*before));
+	known = t->skel && before && pins_read_constants(&t->pins, t->skel->maps.rodata, before, sizeof(*before));
+	destroy(t);
+	if (known && before->layout == TAP_LAYOUT) {
+		kind = (enum tap_kind)(before->way & (WITHOUT_KFUNCS - 1));
+		plain = before->way & WITHOUT_KFUNCS;
+		t->options.max_entries = before->max_entries;
+		t->ring_bytes = before->ring_bytes;
+		t->seed = before->cache_seed;
+		if ((options.kind == TAP_AUTO || options.kind == kind) && (plain || !options.plain))
+			r = try(t, kind, plain, netns, true);
+	}
+	free(before);
+	log_debug("tap: what is pinned %s: %s", known ? "is not taken up" : "cannot be read", strerror(-r));
 	if (r < 0) {
-		tap_bpf__destroy(t->skel);
-		t->skel = NULL;
+		t->options = options;
+		t->seed = seed;
 	}
 	return r;
 }
@@ -124,12 +168,19 @@ static int choose(struct tap *t, ino_t netns, struct error *err)
 	enum tap_kind wanted = t->options.kind;
 	int r = -ENOTSUP;
 
+	if (t->pins.dir && try_pinned(t, netns) == 0) {
+		t->taken_up = t->pinned = true;
+		return 0;
+	}
+	if (t->pins.dir)
+		pins_clear(&t->pins);
+	t->ring_bytes = t->options.ring_bytes ? t->options.ring_bytes : RING_BYTES;
 	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
 		bool kfuncs = ways[i].kind == TAP_TRACEPOINT && !ways[i].plain;
 
 		if ((wanted != TAP_AUTO && wanted != ways[i].kind) || (kfuncs && t->options.plain))
 			continue;
-		r = try(t, ways[i].kind, ways[i].plain, netns);
+		r = try(t, ways[i].kind, ways[i].plain, netns, false);
 		if (r == 0)
 			return 0;
 		log_debug("tap: %s%s: %s", tap_kind_name(ways[i].kind), ways[i].plain ? " without kfuncs" : "", strerror(-r));
@@ -153,6 +204,7 @@ static int map_arrays(struct tap *t, struct error *err)
 	t->counters = map_array(s->maps.counters, sizeof(*t->counters) * t->cpus, false);
 	t->interfaces = s->bss->interfaces; /* mapped by libbpf */
 	t->control = (struct tap_control *)&s->bss->control;
+	t->account = &t->control->account;
 	t->verdicts = map_array(s->maps.verdicts, sizeof(*t->verdicts) * verdicts(t), true);
 	if (!t->cache || !t->counters || !t->verdicts)
 		return error_set(err, -errno, "cannot map the tap's arrays: %s", strerror(errno));
@@ -175,6 +227,15 @@ static void report_programs(struct tap *t)
 	}
 }
 
+/* Of another build. What comes between that and ours is missed, and nothing is counted twice. */
+static void detach_foreign(const struct tap *t)
+{
+	const struct bpf_program *const ours[2] = { t->plain ? t->skel->progs.received_plain : t->skel->progs.received,
+						    t->plain ? t->skel->progs.sent_plain : t->skel->progs.sent };
+
+	pins_keep_only(&t->pins, ours, t->kind == TAP_TRACEPOINT ? 2 : 0);
+}
+
 int tap_load(struct tap *t, struct error *err)
 {
 	struct stat ns;
@@ -184,8 +245,6 @@ int tap_load(struct tap *t, struct error *err)
 	if (cpus < 0)
 		return error_set(err, cpus, "cannot tell how many processors there are: %s", strerror(-cpus));
 	t->cpus = (uint32_t)cpus;
-	t->ring_bytes = t->options.ring_bytes ? t->options.ring_bytes : RING_BYTES;
-	t->table_entries = t->options.max_entries ? t->options.max_entries : TAP_INTERFACE_ENTRIES;
 	if (getrandom(&t->seed, sizeof(t->seed), 0) != (ssize_t)sizeof(t->seed))
 		t->seed = 1;
 	if (stat("/proc/self/ns/net", &ns) < 0)
@@ -193,6 +252,8 @@ int tap_load(struct tap *t, struct error *err)
 	r = choose(t, ns.st_ino, err);
 	if (r < 0)
 		return r;
+	t->table_entries = t->options.max_entries ? t->options.max_entries : TAP_INTERFACE_ENTRIES;
+	t->told_map = bpf_map__fd(t->skel->maps.told);
 	t->fresh_outer = bpf_map__fd(t->skel->maps.fresh);
 	t->settled_outer = bpf_map__fd(t->skel->maps.settled);
 	t->filter = bpf_program__fd(t->skel->progs.filter);
@@ -203,11 +264,27 @@ int tap_load(struct tap *t, struct error *err)
 		if (r < 0)
 			return error_set(err, r, "cannot map the ring buffer: %s", strerror(-r));
 	}
-	/* Attached for a moment, so that what does not work is known now. */
+	/* Attached for a moment, so that what does not work is known now; or what goes on, in this build. */
+	if (r == 0 && t->taken_up)
+		detach_foreign(t);
 	if (r == 0)
 		r = tap_attach(t, true, err);
-	if (r == 0)
+	if (r == 0 && !t->taken_up)
 		r = tap_attach(t, false, err);
+	return r;
+}
+
+int tap_keep_maps(struct tap *t)
+{
+	int r = pins_keep_maps(&t->pins, t->skel->obj);
+
+	if (r == 0 && t->shared_fresh >= 0) {
+		r = pins_keep_map(&t->pins, "flows_fresh", t->shared_fresh);
+		if (r == 0)
+			r = pins_keep_map(&t->pins, "flows_settled", t->shared_settled);
+		if (r < 0)
+			pins_clear(&t->pins);
+	}
 	return r;
 }
 
@@ -218,10 +295,17 @@ int tap_attach(struct tap *t, bool on, struct error *err)
 
 	for (size_t i = 0; i < 2 && t->kind == TAP_TRACEPOINT; i++) {
 		if (!on) {
+			if (t->pins.dir)
+				pins_drop_link(&t->pins, programs[i]);
 			bpf_link__destroy(t->links[i]);
 			t->links[i] = NULL;
 		} else if (!t->links[i]) {
+			t->links[i] = t->pinned ? pins_take_link(&t->pins, programs[i]) : NULL;
+			if (t->links[i])
+				continue;
 			t->links[i] = bpf_program__attach(programs[i]);
+			if (t->links[i] && t->pinned)
+				(void)pins_keep_link(&t->pins, programs[i], t->links[i]);
 			if (!t->links[i])
 				return error_set(err, -ENOTSUP, "cannot attach the program %s (tp_btf/%s): %s",
 						 bpf_program__name(programs[i]), names[i], strerror(errno));
@@ -248,7 +332,8 @@ void tap_unload(struct tap *t)
 {
 	if (!t->skel)
 		return;
-	(void)tap_attach(t, false, NULL);
+	for (size_t i = 0; i < 2; i++)
+		bpf_link__destroy(t->links[i]); /* what is pinned goes on */
 	tap_ring_free(t);
 	unmap(t->cache, sizeof(*t->cache) * TAP_CACHE_ENTRIES * t->cpus);
 	unmap(t->counters, sizeof(*t->counters) * t->cpus);

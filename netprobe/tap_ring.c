@@ -23,7 +23,7 @@ static void give(struct tap *t, const struct tap_record *r, const uint8_t *data,
 		.ip = { .data = data, .size = size },
 	};
 
-	t->handed_up++;
+	t->account->handed_up++;
 	if (t->options.packet)
 		t->options.packet(&p, t->options.userdata);
 }
@@ -58,7 +58,7 @@ static void give_end(struct tap *t, const struct tap_record *r, const uint8_t *d
 
 	memcpy(&v, data, sizeof(v));
 	tap_flow_of(t, &r->key, &v, &flow);
-	t->ended++;
+	t->account->ended++;
 	if (t->options.flow)
 		(void)t->options.flow(&flow, TAP_FLOW_ENDED, t->options.userdata);
 }
@@ -124,9 +124,9 @@ int tap_drain(struct tap *t)
 	return n;
 }
 
-void tap_flow_state(struct tap *t, uint64_t flow, enum flow_state state)
+void tap_flow_state(struct tap *t, uint64_t flow, enum flow_state state, uint16_t note)
 {
-	__atomic_store_n(&t->verdicts[flow & t->verdict_mask], flow << 2 | (unsigned)state, __ATOMIC_RELAXED);
+	__atomic_store_n(&t->verdicts[flow & t->verdict_mask], flow << TAP_VERDICT_ID | (uint64_t)note << 2 | (unsigned)state, __ATOMIC_RELAXED);
 }
 
 void tap_set_budget(struct tap *t, uint32_t packets)

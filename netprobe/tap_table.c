@@ -89,7 +89,7 @@ static void take_sequences(struct tap *t, const struct flow_key *key)
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 }
 
-static void fill(const struct tap *t, const struct flow_key *key, const struct flow_value *v, struct tap_flow *out)
+static void fill(struct tap *t, const struct flow_key *key, const struct flow_value *v, struct tap_flow *out)
 {
 	uint64_t seen = v->seen[0] > v->seen[1] ? v->seen[0] : v->seen[1];
 	tap_verdict said = __atomic_load_n(&t->verdicts[v->id & t->verdict_mask], __ATOMIC_RELAXED);
@@ -107,8 +107,12 @@ static void fill(const struct tap *t, const struct flow_key *key, const struct f
 	}
 	out->initiator = v->initiator;
 	out->state = v->state;
-	if (out->state == FLOW_CLASSIFYING && said >> 2 == v->id)
-		out->state = (enum flow_state)(said & 3);
+	out->note = 0;
+	if (said >> TAP_VERDICT_ID == v->id) {
+		out->state = out->state == FLOW_CLASSIFYING ? (enum flow_state)(said & 3) : out->state;
+		out->note = (uint16_t)(said >> 2);
+	}
+	out->told = tap_pins_told(t, v->id);
 }
 
 void tap_flow_of(struct tap *t, const struct flow_key *key, const struct flow_value *value, struct tap_flow *out)
@@ -146,8 +150,8 @@ static void end(struct tap *t, int map, const struct flow_key *key, tap_flow_fn 
 		if (bpf_map_lookup_elem(map, key, &v) < 0 || bpf_map_delete_elem(map, key) < 0)
 			return;
 	}
-	t->deleted++;
-	t->ended++;
+	t->account->deleted++;
+	t->account->ended++;
 	(void)add_caches(t, key, NULL, &v);
 	fill(t, key, &v, &flow);
 	(void)fn(&flow, why, userdata);
@@ -229,7 +233,7 @@ struct tap_counters tap_sum(const struct tap *t)
 int tap_flows_walk(struct tap *t, tap_flow_fn *fn, void *userdata)
 {
 	struct tap_counters before = tap_sum(t);
-	uint64_t gone = t->deleted, evicted;
+	uint64_t gone = t->account->deleted, evicted;
 	size_t flows = 0;
 	int r;
 
@@ -248,10 +252,11 @@ int tap_flows_walk(struct tap *t, tap_flow_fn *fn, void *userdata)
 		if (t->shared_fresh >= 0)
 			break;
 	}
-	t->present = flows - (t->deleted - gone);
+	t->present = flows - (t->account->deleted - gone);
 	evicted = before.inserted - before.reused;
-	evicted = evicted > t->present + t->deleted ? evicted - t->present - t->deleted : 0;
-	if (evicted > t->evicted)
-		t->evicted = evicted;
+	evicted = evicted > t->present + t->account->deleted ? evicted - t->present - t->account->deleted : 0;
+	if (evicted > t->account->evicted)
+		t->account->evicted = evicted;
+	tap_pins_walked(t);
 	return (int)flows;
 }

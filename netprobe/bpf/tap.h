@@ -42,6 +42,7 @@ struct flow_value {
 	__u8 pad[2];
 };
 
+#define TAP_LAYOUT        1u /* of all maps: another one is not taken up after a restart */
 #define TAP_CACHE_BITS    10
 #define TAP_CACHE_ENTRIES (1u << TAP_CACHE_BITS) /* of each CPU */
 
@@ -81,7 +82,8 @@ struct tap_interface {
 	__u32 epoch;      /* raised when entries were deleted from the table: each CPU looks again */
 	__u32 recheck;    /* after so many insertions too: before LRU can have evicted a flow that is in the cache */
 	__u32 probes;     /* how far from here an interface may be that belongs here */
-	__u32 pad[11];
+	char name[16];    /* for the next daemon */
+	__u32 pad[7];
 	__u32 inserts;
 	__u32 answered;   /* some flow was ever answered: before, the other half of the table need not be looked at */
 	__u32 pad2[14];
@@ -92,10 +94,25 @@ enum {
 	TAP_IF_RECEIVED_BY_SOCKET = 4, /* bonds, VLANs, …: the tracepoint sees their packets under the name of the interface below */
 };
 
-/* What the daemon says to the kernel at any time. */
+/* What records have told of a flow that goes on, by its id: for the daemon that comes after this one. */
+struct tap_told {
+	__u64 packets[2], bytes[2]; /* by direction */
+	__u64 last_ns;    /* CLOCK_MONOTONIC: the flow's last packet then */
+};
+
+/* The daemon's own account, which the next one goes on with. */
+struct tap_account {
+	__u64 handed_up, ended, evicted, deleted, denied; /* as in struct tap_totals; deleted: entries taken out of the table */
+	struct {
+		__u64 produced, delivered, dropped;
+	} told[3];        /* of each class of messages (enum outbox_class) */
+};
+
+/* What the daemon says to the kernel at any time, and behind it, in other cache lines, what it says to the next daemon. */
 struct tap_control {
 	__u32 budget;     /* packets with payload handed up for each flow */
 	__u32 pad[15];
+	struct tap_account account;
 };
 
 /* Counted where they happen; each CPU has its own. */
@@ -142,8 +159,10 @@ struct tap_record {
 #define TAP_LARGE_BYTES  (TAP_LARGE_RECORD - 80u)
 #define TAP_RECORDS_MAX  4u /* for one packet: a merged one can be 64 KiB */
 
-/* The daemon's verdict on a flow, at the place `id` modulo the size of the array: id << 2 | enum flow_state. */
+/* The daemon's verdict on a flow, at the place `id` modulo the size of the array: id << TAP_VERDICT_ID | note << 2 | enum
+ * flow_state. The note is 16 bits of the daemon's own. */
 typedef __u64 tap_verdict;
+#define TAP_VERDICT_ID 18
 
 #define TAP_FRAGMENTS 4096u /* datagrams whose ports are remembered */
 struct tap_fragment_key {

@@ -324,7 +324,7 @@ static __always_inline bool wanted(struct flow_value *v, const struct seen *s, _
 	if (v->state != FLOW_CLASSIFYING || (!s->payload && !s->syn))
 		return false;
 	said = bpf_map_lookup_elem(&verdicts, &at);
-	if (said && *said >> 2 == v->id && (*said & 3) != FLOW_CLASSIFYING) {
+	if (said && *said >> TAP_VERDICT_ID == v->id && (*said & 3) != FLOW_CLASSIFYING) {
 		v->state = *said & 3;
 		return false;
 	}

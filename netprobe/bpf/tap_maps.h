@@ -10,6 +10,11 @@ const volatile __u32 ring_bytes = 0;
 const volatile __u64 cache_seed = 0;   /* so that nobody outside can know which flows share a place */
 const volatile __u32 verdict_mask = 0; /* entries of `verdicts` - 1 */
 
+/* What else has to be the same for the next daemon to take the maps up. */
+const volatile __u32 layout = 0;       /* TAP_LAYOUT */
+const volatile __u32 way = 0;          /* enum tap_kind, and 4 when without kfuncs */
+const volatile __u32 max_entries = 0;  /* as the daemon was told: 0: tables of its own for each interface */
+
 /* One pair of tables for each interface, at the interface's place: new flows in `fresh`, answered ones in `settled`. */
 struct table {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -64,6 +69,15 @@ struct {
 	__type(key, __u32);
 	__type(value, tap_verdict);
 } verdicts SEC(".maps");
+
+/* Not used by the programs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1); /* as many as `verdicts` */
+	__type(key, __u64);
+	__type(value, struct tap_told);
+} told SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

@@ -96,7 +96,7 @@ static void on_packet(const struct tap_packet *p, void *userdata)
 {
 	(void)userdata;
 	if (p->ip_bytes > 52 + 8) /* not a SYN: as a classifier that knows at the first payload */
-		tap_flow_state(tap, p->flow, FLOW_CLASSIFIED);
+		tap_flow_state(tap, p->flow, FLOW_CLASSIFIED, 0);
 }
 
 static enum tap_answer keep(const struct tap_flow *f, enum tap_why why, void *userdata)

@@ -5,13 +5,25 @@
 load common
 bats_require_minimum_version 1.5.0
 
+FAR=$NS-far
+far() { ip netns exec "$FAR" "$@"; }
+
 setup_file() {
 	ip netns add "$NS"
+	ip netns add "$FAR"
 	in_ns ip link set lo up
+	ip -n "$NS" link add near type veth peer name far netns "$FAR"
+	in_ns ethtool -K near tso off gso off gro off >/dev/null # each packet is one on the wire
+	far ethtool -K far tso off gso off gro off >/dev/null
+	ip -n "$NS" addr add 10.9.0.1/24 dev near
+	ip -n "$FAR" addr add 10.9.0.2/24 dev far
+	ip -n "$NS" link set near up
+	ip -n "$FAR" link set far up
 }
 
 teardown_file() {
 	ip netns del "$NS"
+	ip netns del "$FAR"
 }
 
 setup() {
@@ -24,7 +36,7 @@ setup() {
 
 teardown() {
 	[ -z "${client:-}" ] || kill "$client" 2>/dev/null || :
-	[ -z "${load:-}" ] || kill "$load" 2>/dev/null || :
+	for job in ${load:-} ${dump:-} ${server:-}; do kill "$job" 2>/dev/null || :; done
 	stop_netprobe
 	umount "$PINS"
 	cat "$BATS_TEST_TMPDIR/log" 2>/dev/null || :
@@ -214,4 +226,151 @@ assert len(connects) == n + 1, (len(connects), n)
 @test "HV-9 without a BPF file system: served all the same, and the log says that a restart begins anew" {
 	start_netprobe "$ALL" --pin-dir "$BATS_TEST_TMPDIR/s"
 	grep -q 'a restart begins anew.*not in a BPF file system' "$BATS_TEST_TMPDIR/log"
+}
+
+WATCHING='{"enabled":true,"flowAttributionIpcBatch":true,"captureInterfaces":["near"]}'
+
+# talk: a connection to the far end that asks for something by HTTP, and goes on: a hundred packets when a file NAME appears, for each of
+# the names; each time it says so. Another one, that is closed when "first" appears. tcpdump counts the packets of both.
+talk() {
+	ip netns exec "$FAR" python3 -c '
+import socket, threading
+l = socket.create_server(("10.9.0.2", 8080))
+def serve(s):
+    s.recv(1000)
+    s.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+    while s.recv(1000): s.send(b"y" * 50)
+    s.close()
+while True: threading.Thread(target=serve, args=[l.accept()[0]], daemon=True).start()' 3>&- &
+	server=$!
+	until_ok 10 far sh -c 'ss -Hltn | grep -q :8080'
+	ip netns exec "$NS" tcpdump -Z root --immediate-mode -U -s 96 -i near -w "$BATS_TEST_TMPDIR/pcap" tcp port 8080 2>"$BATS_TEST_TMPDIR/tcpdump" 3>&- &
+	dump=$!
+	until_ok 10 grep -q 'listening on' "$BATS_TEST_TMPDIR/tcpdump"
+	ip netns exec "$NS" python3 -c '
+import os, socket, sys, time
+def ask():
+    s = socket.create_connection(("10.9.0.2", 8080))
+    s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    s.send(b"GET / HTTP/1.1\r\nHost: far.test\r\n\r\n")
+    s.recv(1000)
+    return s
+long, short = ask(), ask()
+print(long.getsockname()[1], short.getsockname()[1], flush=True)
+for name in sys.argv[2:]:
+    while not os.path.exists(sys.argv[1] + "/" + name): time.sleep(0.01)
+    if short: short.close()
+    short = None
+    for _ in range(100):
+        long.send(b"x" * 50)
+        long.recv(1000)
+    print(name, flush=True)
+long.close()' "$BATS_TEST_TMPDIR" "$@" >"$BATS_TEST_TMPDIR/talked" 3>&- &
+	load=$!
+	until_ok 10 grep -q ' ' "$BATS_TEST_TMPDIR/talked"
+	read -r long short <"$BATS_TEST_TMPDIR/talked"
+}
+more() {
+	touch "$BATS_TEST_TMPDIR/$1"
+	until_ok 20 grep -q "^$1" "$BATS_TEST_TMPDIR/talked"
+}
+# end_talk: what tcpdump has of the two connections in $long_packets and $short_packets
+end_talk() {
+	wait "$load"
+	load=
+	sleep 0.5
+	kill -INT "$dump"
+	wait "$dump" || :
+	dump=
+	long_packets=$(tcpdump -nr "$BATS_TEST_TMPDIR/pcap" "tcp port $long" 2>/dev/null | wc -l)
+	short_packets=$(tcpdump -nr "$BATS_TEST_TMPDIR/pcap" "tcp port $short" 2>/dev/null | wc -l)
+}
+# watch NAME CONFIG STEP...: a client in the background
+watch() {
+	local name=$1
+	shift
+	PATIENCE=3 "$CLIENT" "$SOCKET" apply "$@" >"$BATS_TEST_TMPDIR/$name" 2>/dev/null 3>&- &
+	client=$!
+	until_ok 10 grep -q configHash "$BATS_TEST_TMPDIR/$name"
+}
+# recorded PORT NAME...: the sum of what flow records in the files say, and their ends: "PACKETS PROTOCOL END…"
+recorded() {
+	(cd "$BATS_TEST_TMPDIR" && python3 -c '
+import json, sys
+r = []
+for name in sys.argv[2:]:
+    for line in open(name):
+        if line.endswith("}\n") and "flow_record" in line:
+            o = json.loads(line)
+            if o.get("type") == "flow_record" and int(sys.argv[1]) in (o["sourcePort"], o["destinationPort"]): r.append(o)
+print(sum(int(o["packetsForward"]) + int(o["packetsReverse"]) for o in r), *{o["protocol"] for o in r}, *[o["endReason"] for o in r])' "$@")
+}
+
+@test "HV-9 flows of before keep their counters and protocol; what nobody saw is in their records" {
+	OUTER=(ip netns exec "$NS")
+	start --tap tracepoint
+	watch one "$WATCHING" events 1000000
+	talk before between after
+	more before
+	until_ok 10 grep -q '"type":"dpi_event".*"http"\|"http".*"type":"dpi_event"' "$BATS_TEST_TMPDIR/one"
+	kill -KILL "$PID"
+	wait "$PID" || :
+	wait "$client" || :
+	client=
+	more between
+	[ -n "$(ls "$PINS"/tap_link_sent_* "$PINS"/tap_link_received_*)" ]
+	start --tap tracepoint
+	watch two "$WATCHING" events 1000000
+	grep -q 'flows taken up.*interfaces=1' "$BATS_TEST_TMPDIR/log"
+	more after
+	end_talk
+	until_ok 20 grep -q "\"sourcePort\":$long.*\"fin\"" "$BATS_TEST_TMPDIR/two"
+	kill "$client"
+	wait "$client" || :
+	client=
+	recorded "$long" one two
+	[ "$(recorded "$long" one two)" = "$long_packets http fin" ]
+}
+
+@test "HV-9 an interface that is not to be watched any more when the next daemon comes: its flows are told, nothing stays pinned" {
+	OUTER=(ip netns exec "$NS")
+	start --tap tracepoint
+	watch one "$WATCHING" events 1000000
+	talk between
+	until_ok 10 grep -q '"http"' "$BATS_TEST_TMPDIR/one"
+	kill -KILL "$PID"
+	wait "$PID" || :
+	wait "$client" || :
+	more between
+	end_talk
+	start --tap tracepoint
+	watch two "$CONFIG" settle ping
+	wait "$client"
+	client=
+	[ "$(recorded "$long" one two)" = "$long_packets http interface_removed" ]
+	[ "$(recorded "$short" one two)" = "$short_packets http interface_removed" ]
+	ls "$PINS"
+	[ -z "$(ls "$PINS" | grep ^tap_)" ]
+}
+
+@test "HV-9 a flow table of another size: flows of before are told, a new one is begun" {
+	OUTER=(ip netns exec "$NS")
+	start --tap tracepoint
+	watch one "$WATCHING" events 1000000
+	talk between after
+	until_ok 10 grep -q '"http"' "$BATS_TEST_TMPDIR/one"
+	stop_netprobe
+	wait "$client" || :
+	more between
+	start --tap tracepoint
+	watch two "${WATCHING/\}/,\"flowTableMaxEntries\":4096\}}" events 1000000
+	more after
+	end_talk
+	until_ok 20 grep -q "\"sourcePort\":$long.*\"fin\"" "$BATS_TEST_TMPDIR/two"
+	kill "$client"
+	wait "$client" || :
+	client=
+	recorded "$long" one two
+	[[ "$(recorded "$long" one two)" == "$long_packets "*" interface_removed fin" ]]
+	[ -e "$PINS/tap_map_flows_fresh" ] && [ -z "$(ls "$PINS" | grep flows_fresh_)" ]
 }

@@ -5,7 +5,8 @@
  *   end PROTOCOL    end the flows of a protocol   budget N  packets handed up    programs  which programs are active
  *   classify N      answer FLOW_CLASSIFIED after N packets of a flow; 0: never
  *   packets         what was handed up since the last time
- * Options: --tap KIND, --plain, --entries N, --budget N, --ring BYTES, --quiet (do not keep packets), --interval MS. */
+ *   told ID N       N packets of this flow were told of, each way
+ * Options: --pins DIR, --tap KIND, --plain, --entries N, --budget N, --ring BYTES, --quiet (do not keep packets), --interval MS. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
@@ -76,7 +77,7 @@ static void on_packet(const struct tap_packet *p, void *userdata)
 		seen[at].n = 0;
 	}
 	if (classify_after && ++seen[at].n == classify_after)
-		tap_flow_state(tap, p->flow, FLOW_CLASSIFIED);
+		tap_flow_state(tap, p->flow, FLOW_CLASSIFIED, 0xabcd);
 }
 
 static void print_flow(const struct tap_flow *f, const char *why)
@@ -88,9 +89,10 @@ static void print_flow(const struct tap_flow *f, const char *why)
 	inet_ntop(f->key.family, f->key.high + skip, high, sizeof(high));
 	printf("{\"flow\": \"%s\", \"id\": %" PRIu64 ", \"ifindex\": %u, \"low\": \"%s\", \"high\": \"%s\", \"low_port\": %u, \"high_port\": %u, "
 	       "\"protocol\": %u, \"packets\": [%" PRIu64 ", %" PRIu64 "], \"bytes\": [%" PRIu64 ", %" PRIu64 "], \"flags\": [%u, %u], "
-	       "\"first\": %" PRId64 ", \"last\": %" PRId64 ", \"initiator\": %u, \"state\": %u}\n",
+	       "\"first\": %" PRId64 ", \"last\": %" PRId64 ", \"initiator\": %u, \"state\": %u, \"note\": %u, \"told\": %llu}\n",
 	       why, f->id, f->key.ifindex, low, high, f->key.low_port, f->key.high_port, f->key.protocol, f->packets[0], f->packets[1],
-	       f->bytes[0], f->bytes[1], f->tcp_flags[0], f->tcp_flags[1], f->first_ns, f->last_ns, f->initiator, f->state);
+	       f->bytes[0], f->bytes[1], f->tcp_flags[0], f->tcp_flags[1], f->first_ns, f->last_ns, f->initiator, f->state, f->note,
+	       f->told ? f->told->packets[1] : 0);
 }
 
 static enum tap_answer on_flow(const struct tap_flow *f, enum tap_why why, void *userdata)
@@ -168,6 +170,13 @@ static int run(char *line, struct error *err)
 		tap_set_budget(tap, (uint32_t)atoi(rest));
 	} else if (strcmp(line, "classify") == 0) {
 		classify_after = (unsigned)atoi(rest);
+	} else if (strcmp(line, "told") == 0) {
+		struct tap_told told = { .packets = { 0 } };
+		uint64_t flow = 0;
+
+		if (sscanf(rest, "%" SCNu64 " %llu", &flow, &told.packets[1]) != 2)
+			return error_set(err, -EINVAL, "told: two numbers are expected");
+		r = tap_flow_told(tap, flow, &told);
 	} else if (strcmp(line, "programs") == 0) {
 		for (unsigned i = 0; tap_program(tap, i, &name, &state); i++)
 			printf("{\"program\": \"%s\", \"state\": \"%s\"}\n", name, state);
@@ -218,7 +227,7 @@ int main(int argc, char **argv)
 		{ "tap", required_argument, NULL, 't' },  { "plain", no_argument, NULL, 'p' },
 		{ "entries", required_argument, NULL, 'e' }, { "budget", required_argument, NULL, 'b' },
 		{ "ring", required_argument, NULL, 'r' }, { "quiet", no_argument, NULL, 'q' },
-		{ "interval", required_argument, NULL, 'i' }, { NULL, 0, NULL, 0 },
+		{ "interval", required_argument, NULL, 'i' }, { "pins", required_argument, NULL, 'P' }, { NULL, 0, NULL, 0 },
 	};
 	struct tap_options o = { .kind = TAP_AUTO, .budget = 16, .packet = on_packet, .flow = on_flow };
 	struct error err = { .text = "" };
@@ -231,6 +240,7 @@ int main(int argc, char **argv)
 		o.max_entries = c == 'e' ? (uint32_t)atoi(optarg) : o.max_entries;
 		o.budget = c == 'b' ? (uint32_t)atoi(optarg) : o.budget;
 		o.ring_bytes = c == 'r' ? (uint32_t)atoi(optarg) : o.ring_bytes;
+		o.pins = c == 'P' ? optarg : o.pins;
 		quiet = quiet || c == 'q';
 		interval = c == 'i' ? atoi(optarg) : interval;
 		if (c == '?')

@@ -119,7 +119,8 @@ static const char *interface_name(void *userdata, uint32_t interface)
 static struct analysis *make(struct out *o, struct p0f_store *p0f)
 {
 	const struct analysis_options options = { .flows_max = 1024, .p0f = p0f };
-	const struct analysis_sink sink = { on_dpi, on_fingerprint, on_record, on_settled, interface_name, o };
+	const struct analysis_sink sink = { .dpi = on_dpi, .fingerprint = on_fingerprint, .record = on_record, .settled = on_settled,
+					    .interface_name = interface_name, .userdata = o };
 	struct analysis *a;
 
 	memset(o, 0, sizeof(*o));

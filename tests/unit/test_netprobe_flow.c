@@ -261,6 +261,32 @@ static void hv_13_what_the_kernel_counts_and_evicts(void **state)
 	flow_table_free(t);
 }
 
+/* Of the daemon before, which told of a part. */
+static void hv_9_a_flow_from_before(void **state)
+{
+	struct flow_table *t = make_table(16, true);
+	struct flow counted = { .id = 7, .first_ns = 4 * S, .last_ns = 306 * S, .reported_ns = 305 * S, .protocol = PROTOCOL_TLS,
+				.confidence = 0.5f, .state = CLASSIFY_DONE, .settled = true };
+	struct flow *f;
+
+	(void)state;
+	counted.side[0].packets = 100;
+	counted.reported[0].packets = 80;
+	f = flow_table_counted(t, &counted);
+	assert_true(f->settled && f->protocol == PROTOCOL_TLS && f->state == CLASSIFY_DONE);
+	assert_int_equal(ends, 0); /* its interval began with the record before */
+	assert_int_equal(f->reported[0].packets, 80);
+	counted.last_ns = 606 * S;
+	counted.side[0].packets = 130;
+	counted.reported[0].packets = 0; /* of no account: it is known now */
+	flow_table_counted(t, &counted);
+	assert_int_equal(ends, 1);
+	assert_int_equal(ended[0].why, FLOW_GOES_ON);
+	assert_int_equal(ended[0].flow.side[0].packets - ended[0].flow.reported[0].packets, 50);
+	assert_int_equal(f->reported[0].packets, 130);
+	flow_table_free(t);
+}
+
 static void options_that_cannot_be(void **state)
 {
 	struct flow_table_options o = { .max = 0, .ended = on_ended };
@@ -285,6 +311,7 @@ int main(void)
 		cmocka_unit_test(a_flow_that_goes_on_is_told_of_each_interval),
 		cmocka_unit_test(an_interface_that_is_let_go),
 		cmocka_unit_test(hv_13_what_the_kernel_counts_and_evicts),
+		cmocka_unit_test(hv_9_a_flow_from_before),
 		cmocka_unit_test(options_that_cannot_be),
 	};
 

@@ -186,12 +186,37 @@ static void hv_21_half_as_many_down_to_one_and_back(void **state)
 	assert_false(budget_step(&b, cpu, now)); /* no time has passed */
 }
 
+/* The account of a daemon that was killed with two of five messages not told. */
+static void hv_9_the_account_goes_on(void **state)
+{
+	__u64 produced = 5, delivered = 2, dropped = 1;
+	struct outbox_totals t;
+	struct outbox *o;
+
+	(void)state;
+	assert_int_equal(outbox_new(&o), 0);
+	push_record(o, 1);
+	assert_int_equal(outbox_account(o, OUTBOX_RECORD, &produced, &delivered, &dropped), 2);
+	assert_true(produced == 6 && delivered == 2 && dropped == 3);
+	push_record(o, 2);
+	assert_int_equal(outbox_send(o, &client), 1);
+	assert_int_equal(outbox_send(o, &client), 0);
+	assert_true(produced == 7 && delivered == 4 && dropped == 3);
+	t = outbox_totals(o, OUTBOX_RECORD);
+	assert_true(t.produced == 7 && t.delivered == 4 && t.dropped == 3 && t.waiting == 0);
+	assert_int_equal(outbox_account(o, OUTBOX_RECORD, NULL, NULL, NULL), 0);
+	push_record(o, 3);
+	assert_int_equal(produced, 7);
+	outbox_free(o);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(messages_arrive_whole_and_in_order, connect_client, disconnect_client),
 		cmocka_unit_test_setup_teardown(the_oldest_are_dropped_and_counted, connect_client, disconnect_client),
 		cmocka_unit_test_setup_teardown(what_a_broken_connection_had_is_dropped, connect_client, disconnect_client),
+		cmocka_unit_test_setup_teardown(hv_9_the_account_goes_on, connect_client, disconnect_client),
 		cmocka_unit_test(hv_21_half_as_many_down_to_one_and_back),
 	};
 
