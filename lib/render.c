@@ -168,6 +168,8 @@ static void put_service(FILE *f, const struct manifest *m)
 		fprintf(f, "ReadWritePaths=%s\n", m->spool_dir);
 	if (manifest_declares(m, "cap_bpf")) /* the way to it is root's alone */
 		fprintf(f, "BindPaths=-" SR_BPFFS "/" SR_BPFFS_DIR "/%s:" SR_RUN "/%s/bpf\n", m->id, m->id);
+	if (manifest_declares(m, "cap_net_raw")) /* packet sockets that count on while it is restarted */
+		fputs("FileDescriptorStoreMax=64\n", f);
 	fputs("\n# The same capabilities as on the file: either alone is lost somewhere without a word.\n", f);
 	put_caps(f, m->requires.os_capabilities);
 	fputc('\n', f);

@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "lib/log.h"
+#include "netprobe/fdstore.h"
 #include "netprobe/hostcheck.h"
 #include "netprobe/link.h"
 #include "netprobe/observe_state.h"
@@ -359,6 +360,8 @@ static int set_tap(struct observe *o, const VisibilityConfig *config, struct err
 	/* Not before it is needed: its programs take a third of a second of the kernel's verifier. */
 	if (!o->tap && (n || (!o->looked && tap_is_pinned(o->options->pins))))
 		r = open_tap(o, config->flow_table_max_entries);
+	if (!o->looked)
+		fdstore_drop_rest();
 	o->looked = true;
 	if (o->tap && config->flow_table_max_entries != o->entries) {
 		r = r < 0 ? r : tap_set_interfaces(o->tap, NULL, 0, err);

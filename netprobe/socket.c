@@ -13,6 +13,7 @@
 #include "lib/cleanup.h"
 #include "lib/fs.h"
 #include "lib/paths.h"
+#include "netprobe/fdstore.h"
 
 /* The mode on disk is what keeps others out until SO_PEERCRED is asked: it must be what it should be. */
 static int check_mode(const char *path, struct error *err)
@@ -29,11 +30,11 @@ static int check_mode(const char *path, struct error *err)
 	return 0;
 }
 
-static int take_from_systemd(int n, struct error *err)
+static int take_from_systemd(int n, int fd, struct error *err)
 {
 	struct sockaddr_un address = { 0 };
 	socklen_t size = sizeof(address);
-	int fd = SD_LISTEN_FDS_START, flags, r;
+	int flags, r;
 
 	if (n != 1 || sd_is_socket_unix(fd, SOCK_STREAM, 1, NULL, 0) <= 0)
 		return error_set(err, -EINVAL, "systemd must pass exactly one listening Unix stream socket, not %d descriptors", n);
@@ -107,13 +108,13 @@ static int bind_own(const char *path, struct error *err)
 
 int socket_listen(const char *path, bool *own, struct error *err)
 {
-	int n = sd_listen_fds(1);
+	int fd, n = fdstore_receive(&fd);
 
 	*own = false;
 	if (n < 0)
 		return error_set(err, n, "the descriptors that systemd passed cannot be taken: %s", strerror(-n));
 	if (n > 0)
-		return take_from_systemd(n, err);
+		return take_from_systemd(n, fd, err);
 	n = bind_own(path, err);
 	*own = n >= 0;
 	return n;

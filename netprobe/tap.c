@@ -11,6 +11,7 @@
 #include <linux/if_packet.h>
 #include <linux/sockios.h>
 #include <net/if_arp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -19,6 +20,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/log.h"
+#include "netprobe/fdstore.h"
 #include "netprobe/tap_internal.h"
 
 static const char *const kind_names[] = { "auto", "tracepoint", "socket" };
@@ -105,6 +107,34 @@ static void close_fd(int *fd)
 	*fd = -1;
 }
 
+/* The name of an interface's socket in the store. */
+struct socket_name {
+	char text[24];
+};
+static struct socket_name socket_name(const struct tap_watched *w)
+{
+	struct socket_name name;
+
+	(void)snprintf(name.text, sizeof(name.text), "tap-%u", w->ifindex);
+	return name;
+}
+
+/* The socket that counted while no daemon was there, with the filter of this build; or a new one. */
+static int take_socket(const struct tap *t, const struct tap_watched *w, struct error *err)
+{
+	_cleanup_close_ int fd = fdstore_take(socket_name(w).text);
+	struct sockaddr_ll at = { 0 };
+	socklen_t size = sizeof(at);
+	int filter = t->filter;
+
+	if (fd >= 0 && getsockname(fd, (struct sockaddr *)&at, &size) == 0 && at.sll_family == AF_PACKET &&
+	    at.sll_ifindex == (int)w->ifindex && setsockopt(fd, SOL_SOCKET, SO_ATTACH_BPF, &filter, sizeof(filter)) == 0)
+		return steal_fd(&fd);
+	if (fd >= 0)
+		fdstore_drop(socket_name(w).text);
+	return open_socket(t, w, err);
+}
+
 static int place_for(const struct tap *t, uint32_t ifindex, uint32_t *place)
 {
 	for (uint32_t i = 0; i < TAP_INTERFACE_PROBES; i++) {
@@ -133,6 +163,8 @@ static int give_tables(struct tap *t, struct tap_watched *w, struct error *err)
 static void silence(struct tap *t, struct tap_watched *w)
 {
 	__atomic_store_n(&t->interfaces[w->place].ifindex, 0, __ATOMIC_SEQ_CST);
+	if (w->socket >= 0 && t->pinned)
+		fdstore_drop(socket_name(w).text);
 	close_fd(&w->socket);
 	/* To set an entry of an array of tables waits for programs that run. */
 	(void)bpf_map_update_elem(t->fresh_outer, &w->place, &w->fresh, BPF_ANY);
@@ -183,6 +215,8 @@ static int add(struct tap *t, struct tap_watched *w, struct error *err)
 			drop_tables(t, w);
 			return r;
 		}
+		if (t->pinned)
+			fdstore_keep(socket_name(w).text, w->socket);
 	}
 	return 0;
 }
@@ -373,7 +407,9 @@ static void take_up(struct tap *t)
 			r = tap_pins_take_tables(t, place, &w.fresh, &w.settled);
 		if (r == 0 && (t->kind == TAP_SOCKET || (w.flags & TAP_IF_RECEIVED_BY_SOCKET))) {
 			/* An interface that is gone has no socket, but flows to be told of. */
-			w.socket = open_socket(t, &w, &err);
+			w.socket = take_socket(t, &w, &err);
+			if (w.socket >= 0)
+				fdstore_keep(socket_name(&w).text, w.socket);
 		}
 		if (r < 0) {
 			log_event(LOG_LEVEL_WARNING, "flows of an interface are not taken up", "interface", w.name, "reason",

@@ -44,9 +44,9 @@ LINT_SRCS += tests/schema/validate.c
 
 # The tap alone, for tests/live and tests/bench.
 TAP_CLIENT := $(BUILD)/tests/tap-client
-$(TAP_CLIENT): $(BUILD)/tests/live/tap_client.o $(call objs,$(wildcard netprobe/tap*.c) netprobe/pins.c) $(BUILD)/lib/libsr.a
+$(TAP_CLIENT): $(BUILD)/tests/live/tap_client.o $(call objs,$(wildcard netprobe/tap*.c) netprobe/pins.c netprobe/fdstore.c) $(BUILD)/lib/libsr.a
 	$(say) LD $@
-	$(Q)$(CC) $(SR_CFLAGS) $(CFLAGS) $(SR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(call libs,libbpf $(UNIT_PKGS))
+	$(Q)$(CC) $(SR_CFLAGS) $(CFLAGS) $(SR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(call libs,libbpf libsystemd $(UNIT_PKGS))
 DEPS += $(BUILD)/tests/live/tap_client.d
 LINT_SRCS += tests/live/tap_client.c
 
@@ -61,9 +61,9 @@ $(BUILD)/tests/bench/tcx.skel.h: $(BUILD)/tests/bench/tcx.bpf.o
 	$(Q)$(BPFTOOL) gen skeleton $< name tcx_bpf > $@.tmp && mv $@.tmp $@
 $(BUILD)/tests/bench/tap.o: $(BUILD)/tests/bench/tcx.skel.h
 $(BUILD)/tests/bench/tap.o: SR_CFLAGS += -Wno-conversion -Wno-sign-conversion
-$(TAP_BENCH): $(BUILD)/tests/bench/tap.o $(call objs,$(wildcard netprobe/tap*.c) netprobe/pins.c) $(BUILD)/lib/libsr.a
+$(TAP_BENCH): $(BUILD)/tests/bench/tap.o $(call objs,$(wildcard netprobe/tap*.c) netprobe/pins.c netprobe/fdstore.c) $(BUILD)/lib/libsr.a
 	$(say) LD $@
-	$(Q)$(CC) $(SR_CFLAGS) $(CFLAGS) $(SR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(call libs,libbpf $(UNIT_PKGS))
+	$(Q)$(CC) $(SR_CFLAGS) $(CFLAGS) $(SR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(call libs,libbpf libsystemd $(UNIT_PKGS))
 DEPS += $(BUILD)/tests/bench/tap.d
 
 # Counts, kills at and fails system calls, for tests/crash.

@@ -36,7 +36,8 @@ setup() {
 
 teardown() {
 	[ -z "${client:-}" ] || kill "$client" 2>/dev/null || :
-	for job in ${load:-} ${dump:-} ${server:-}; do kill "$job" 2>/dev/null || :; done
+	touch "$BATS_TEST_TMPDIR/store.end" # for fd_store.py
+	for job in ${load:-} ${dump:-} ${server:-} ${PID:+$(pgrep -P "$PID")}; do kill "$job" 2>/dev/null || :; done
 	stop_netprobe
 	umount "$PINS"
 	cat "$BATS_TEST_TMPDIR/log" 2>/dev/null || :
@@ -330,6 +331,41 @@ print(sum(int(o["packetsForward"]) + int(o["packetsReverse"]) for o in r), *{o["
 	client=
 	recorded "$long" one two
 	[ "$(recorded "$long" one two)" = "$long_packets http fin" ]
+}
+
+# The part of systemd is played by fd_store.py; with systemd itself: tests/package/life.bats.
+@test "HV-9 the socket tap: what counts stays open in the descriptor store, and is taken up; an interface off the list is taken out of it" {
+	local store=$BATS_TEST_TMPDIR/store
+	OUTER=(python3 "$TOP/tests/live/fd_store.py" "$store" ip netns exec "$NS")
+	start --tap socket
+	watch one "$WATCHING" events 1000000
+	talk before between after
+	more before
+	until_ok 10 grep -q '"http"' "$BATS_TEST_TMPDIR/one"
+	[[ "$(<"$store")" == netprobe-tap-* ]]
+	kill -KILL "$(pgrep -P "$PID")"
+	wait "$client" || :
+	more between
+	rm "$SOCKET"
+	touch "$store.go"
+	until_ok 10 test -S "$SOCKET"
+	watch two "$WATCHING" events 1000000
+	[ "$(wc -l <"$store")" -eq 1 ]
+	more after
+	end_talk
+	until_ok 20 grep -q "\"sourcePort\":$long.*\"fin\"" "$BATS_TEST_TMPDIR/two"
+	kill "$client"
+	wait "$client" || :
+	recorded "$long" one two
+	[ "$(recorded "$long" one two)" = "$long_packets http fin" ]
+	watch three "$CONFIG" settle
+	wait "$client"
+	client=
+	[ ! -s "$store" ]
+	touch "$store.end"
+	kill "$(pgrep -P "$PID")"
+	wait "$PID"
+	PID=
 }
 
 @test "HV-9 an interface that is not to be watched any more when the next daemon comes: its flows are told, nothing stays pinned" {
