@@ -374,6 +374,33 @@ processes() { in_ct pgrep -u serviceradar | sort | tr '\n' ' '; }
 	[ "$(in_ct ls "$pins" | grep -c '^link_')" -eq "$n" ]
 }
 
+@test "HV-9 the socket tap is killed: systemd keeps its packet sockets, and what they count meanwhile is in the flow's record" {
+	local unit=serviceradar-netprobe.service send
+	send='python3 -c "import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind((\"127.0.0.1\", 4001))
+for _ in range(100): s.sendto(b\"x\", (\"127.0.0.1\", 9))"'
+	sh_ct "mkdir -p /etc/systemd/system/$unit.d
+		printf '[Service]\nExecStart=\nExecStart=/var/lib/serviceradar/addons/netprobe/current/serviceradar-netprobe --tap socket\nRestartSec=3\n' \
+			>/etc/systemd/system/$unit.d/tap.conf
+		systemctl daemon-reload; systemctl restart $unit"
+	in_ct srctl addon config netprobe --set 'capture_interfaces=["lo"]'
+	until_ok 10 sh_ct "[ \$(systemctl show -P NFileDescriptorStore $unit) = 1 ]"
+	sh_ct "$send"
+	in_ct systemctl kill -s KILL $unit
+	until_ok 2 sh_ct "[ \$(systemctl is-active $unit) = activating ]"
+	sh_ct "$send"
+	[ "$(in_ct systemctl is-active $unit)" = activating ] # nobody was there
+	until_ok 15 sh_ct 'journalctl -q -o cat -u serviceradar-netprobe | grep -q "flows taken up from the daemon before interfaces=1"'
+	[ "$(in_ct systemctl show -P NFileDescriptorStore $unit)" = 1 ]
+	sh_ct "$send"
+	in_ct srctl addon config netprobe --set 'capture_interfaces=[]'
+	until_ok 10 sh_ct "[ \$(systemctl show -P NFileDescriptorStore $unit) = 0 ]"
+	until_ok 10 sh_ct 'grep "\"sourcePort\":4001" /var/log/serviceradar/events.ndjson | grep "interface_removed" | grep -q "\"packetsForward\":\"*300\>"'
+	sh_ct "rm -r /etc/systemd/system/$unit.d; systemctl daemon-reload; systemctl restart $unit"
+	until_ok 10 status_is state active
+}
+
 @test "NP-3 disabled: stopped, disabled, no process left" {
 	in_ct srctl addon disable netprobe
 	run in_ct systemctl is-active serviceradar-netprobe.service serviceradar-netprobe.socket
