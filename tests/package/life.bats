@@ -387,16 +387,19 @@ for _ in range(100): s.sendto(b\"x\", (\"127.0.0.1\", 9))"'
 	in_ct srctl addon config netprobe --set 'capture_interfaces=["lo"]'
 	until_ok 10 sh_ct "[ \$(systemctl show -P NFileDescriptorStore $unit) = 1 ]"
 	sh_ct "$send"
+	in_ct systemctl stop serviceradar-agent # its connection would start netprobe at once; systemd 252 empties the store then
 	in_ct systemctl kill -s KILL $unit
 	until_ok 2 sh_ct "[ \$(systemctl is-active $unit) = activating ]"
 	sh_ct "$send"
 	[ "$(in_ct systemctl is-active $unit)" = activating ] # nobody was there
+	until_ok 10 sh_ct "[ \$(systemctl is-active $unit) = active ]"
+	in_ct systemctl start serviceradar-agent
 	until_ok 15 sh_ct 'journalctl -q -o cat -u serviceradar-netprobe | grep -q "flows taken up from the daemon before interfaces=1"'
 	[ "$(in_ct systemctl show -P NFileDescriptorStore $unit)" = 1 ]
 	sh_ct "$send"
 	in_ct srctl addon config netprobe --set 'capture_interfaces=[]'
 	until_ok 10 sh_ct "[ \$(systemctl show -P NFileDescriptorStore $unit) = 0 ]"
-	until_ok 10 sh_ct 'grep "\"sourcePort\":4001" /var/log/serviceradar/events.ndjson | grep "interface_removed" | grep -q "\"packetsForward\":\"*300\>"'
+	until_ok 10 sh_ct 'grep "\"sourcePort\":4001" /var/log/serviceradar/events.ndjson | grep "interface_removed" | grep -q "\"packetsForward\":\"*300\>"' || { sh_ct 'grep flow_record /var/log/serviceradar/events.ndjson; journalctl -q -o cat -n 30 -u serviceradar-netprobe'; false; }
 	sh_ct "rm -r /etc/systemd/system/$unit.d; systemctl daemon-reload; systemctl restart $unit"
 	until_ok 10 status_is state active
 }
