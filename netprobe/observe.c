@@ -61,10 +61,26 @@ static void on_record(void *userdata, const FlowRecord *record)
 	outbox_push(((struct observe *)userdata)->outbox, OUTBOX_RECORD, &record->base);
 }
 
-/* What a flow was found to be, for the daemon after this one: protocol and percent. */
+#define NOTE_LOOKED 128u
+
+/* What a flow was found to be, for the daemon after this one: the protocol, as far as it may be told, whether it was looked for, and
+ * confidence in percent. */
 static uint16_t note_of(const struct flow *f)
 {
-	return (uint16_t)(f->protocol << 8 | (unsigned)(f->confidence * 100.0f + 0.5f));
+	unsigned protocol = f->off & PROTOCOL_BIT(f->protocol) ? PROTOCOL_UNKNOWN : f->protocol;
+
+	return (uint16_t)(protocol << 8 | (f->state == CLASSIFY_GOING ? 0 : NOTE_LOOKED) | (unsigned)(f->confidence * 100.0f + 0.5f));
+}
+
+static void read_note(const struct tap_flow *tf, struct flow *f)
+{
+	if (tf->state == FLOW_CLASSIFYING)
+		return;
+	f->settled = true;
+	f->protocol = (uint8_t)(tf->note >> 8);
+	f->confidence = (float)(tf->note & (NOTE_LOOKED - 1)) / 100.0f;
+	if (tf->note & NOTE_LOOKED)
+		f->state = tf->state == FLOW_CLASSIFIED ? CLASSIFY_DONE : CLASSIFY_UNKNOWN;
 }
 
 static void on_settled(void *userdata, const struct flow *f)
@@ -83,7 +99,7 @@ static void on_told(void *userdata, const struct flow *f, enum flow_end why)
 
 	if (why == FLOW_GOES_ON)
 		(void)tap_flow_told(o->tap, f->id, &told);
-	else if (f->reported_ns != f->first_ns)
+	else if (f->reported[0].packets + f->reported[1].packets > 0)
 		(void)tap_flow_told(o->tap, f->id, NULL);
 }
 
@@ -131,12 +147,7 @@ static enum tap_answer on_flow(const struct tap_flow *tf, enum tap_why why, void
 	struct flow counted = { .key = tf->key, .id = tf->id, .began = tf->initiator,
 				.first_ns = tf->first_ns + o->clock_offset, .last_ns = tf->last_ns + o->clock_offset };
 
-	if (tf->state != FLOW_CLASSIFYING) {
-		counted.protocol = (uint8_t)(tf->note >> 8);
-		counted.confidence = (float)(tf->note & 255) / 100.0f;
-		counted.state = tf->state == FLOW_CLASSIFIED ? CLASSIFY_DONE : CLASSIFY_UNKNOWN;
-		counted.settled = true;
-	}
+	read_note(tf, &counted);
 	counted.reported_ns = tf->told ? (int64_t)tf->told->last_ns + o->clock_offset : counted.first_ns;
 	for (int i = 0; i < 2 && tf->told; i++)
 		counted.reported[i] = (struct flow_side){ .packets = tf->told->packets[i], .bytes = tf->told->bytes[i] };
@@ -249,7 +260,7 @@ static void close_tap(struct observe *o)
 {
 	o->ring_source = sd_event_source_disable_unref(o->ring_source);
 	for (unsigned i = 0; i < OUTBOX_CLASSES && o->outbox; i++)
-		(void)outbox_account(o->outbox, i, NULL, NULL, NULL);
+		(void)outbox_account(o->outbox, i, NULL);
 	tap_close(o->tap);
 	o->tap = NULL;
 }
@@ -262,7 +273,7 @@ static void take_up(struct observe *o)
 	uint64_t lost[OUTBOX_CLASSES];
 
 	for (unsigned i = 0; i < OUTBOX_CLASSES; i++)
-		lost[i] = outbox_account(o->outbox, i, &account->told[i].produced, &account->told[i].delivered, &account->told[i].dropped);
+		lost[i] = outbox_account(o->outbox, i, &account->messages[i]);
 	if (!tap_taken_up(o->tap))
 		return;
 	walk(o);
@@ -357,20 +368,20 @@ static int set_tap(struct observe *o, const VisibilityConfig *config, struct err
 
 	int r = 0;
 
-	/* Not before it is needed: its programs take a third of a second of the kernel's verifier. */
-	if (!o->tap && (n || (!o->looked && tap_is_pinned(o->options->pins))))
-		r = open_tap(o, config->flow_table_max_entries);
-	if (!o->looked)
+	if (!o->looked) {
+		if (tap_is_pinned(o->options->pins))
+			r = open_tap(o, config->flow_table_max_entries);
 		fdstore_drop_rest();
-	o->looked = true;
+		o->looked = true;
+	}
 	if (o->tap && config->flow_table_max_entries != o->entries) {
-		r = r < 0 ? r : tap_set_interfaces(o->tap, NULL, 0, err);
+		r = tap_set_interfaces(o->tap, NULL, 0, err);
 		if (r < 0)
 			return r;
 		close_tap(o);
-		if (n)
-			r = open_tap(o, config->flow_table_max_entries);
 	}
+	if (r == 0 && !o->tap && n) /* not before it is needed: its programs take a third of a second of the kernel's verifier */
+		r = open_tap(o, config->flow_table_max_entries);
 	if (r < 0)
 		return error_set(err, r, "cannot open the tap: %s", strerror(-r));
 	return o->tap ? tap_set_interfaces(o->tap, names, n, err) : 0;

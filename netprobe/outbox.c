@@ -13,8 +13,8 @@
 struct ring {
 	uint8_t *bytes;
 	size_t first, used; /* first: below OUTBOX_BYTES */
-	uint64_t waiting, sending, produced, delivered, dropped;
-	__u64 *account[3]; /* produced, delivered, dropped; NULL: none */
+	uint64_t waiting, sending;
+	struct tap_messages own, *count; /* count: where it is counted */
 };
 
 struct outbox {
@@ -29,6 +29,8 @@ static const unsigned field_of[OUTBOX_CLASSES] = { [OUTBOX_DPI] = 20, [OUTBOX_FI
 int outbox_new(struct outbox **out)
 {
 	*out = calloc(1, sizeof(**out));
+	for (unsigned i = 0; *out && i < OUTBOX_CLASSES; i++)
+		(*out)->rings[i].count = &(*out)->rings[i].own;
 	return *out ? 0 : -ENOMEM;
 }
 
@@ -72,30 +74,20 @@ static void pop(struct ring *r)
 	r->waiting--;
 }
 
-static void write_account(const struct ring *r)
-{
-	if (!r->account[0])
-		return;
-	*r->account[0] = r->produced;
-	*r->account[1] = r->delivered;
-	*r->account[2] = r->dropped;
-}
-
-uint64_t outbox_account(struct outbox *o, enum outbox_class class, __u64 *produced, __u64 *delivered, __u64 *dropped)
+uint64_t outbox_account(struct outbox *o, enum outbox_class class, struct tap_messages *account)
 {
 	struct ring *r = &o->rings[class];
-	uint64_t settled = produced ? *delivered + *dropped : 0;
-	uint64_t gone = produced && *produced > settled ? *produced - settled : 0;
+	struct tap_messages *to = account ? account : &r->own;
+	uint64_t settled, gone;
 
-	r->account[0] = produced;
-	r->account[1] = delivered;
-	r->account[2] = dropped;
-	if (produced) {
-		r->produced += *delivered + *dropped + gone;
-		r->delivered += *delivered;
-		r->dropped += *dropped + gone;
-	}
-	write_account(r);
+	if (!account)
+		r->own = (struct tap_messages){ 0 };
+	settled = to->delivered + to->dropped;
+	gone = to->produced > settled ? to->produced - settled : 0;
+	to->produced = settled + gone + r->count->produced;
+	to->delivered += r->count->delivered;
+	to->dropped += gone + r->count->dropped;
+	r->count = to;
 	return gone;
 }
 
@@ -106,24 +98,22 @@ void outbox_push(struct outbox *o, enum outbox_class class, const ProtobufCMessa
 	uint32_t length = (uint32_t)size;
 	uint8_t packed[4096];
 
-	r->produced++;
+	r->count->produced++;
 	if (!r->bytes)
 		r->bytes = malloc(OUTBOX_BYTES);
 	if (!r->bytes || size > sizeof(packed)) { /* none of these is so large: a longest address, name, label has a bound */
-		r->dropped++;
-		write_account(r);
+		r->count->dropped++;
 		return;
 	}
 	while (r->used + sizeof(length) + size > OUTBOX_BYTES) {
 		pop(r);
-		r->dropped++;
+		r->count->dropped++;
 	}
 	protobuf_c_message_pack(message, packed);
 	copy_in(r, r->first + r->used, &length, sizeof(length));
 	copy_in(r, r->first + r->used + sizeof(length), packed, size);
 	r->used += sizeof(length) + size;
 	r->waiting++;
-	write_account(r);
 }
 
 /* ---- frames ---- */
@@ -176,9 +166,8 @@ static int send_records(struct outbox *o, struct client *c)
 static void delivered(struct outbox *o)
 {
 	for (unsigned i = 0; i < OUTBOX_CLASSES; i++) {
-		o->rings[i].delivered += o->rings[i].sending;
+		o->rings[i].count->delivered += o->rings[i].sending;
 		o->rings[i].sending = 0;
-		write_account(&o->rings[i]);
 	}
 }
 
@@ -205,9 +194,8 @@ int outbox_send(struct outbox *o, struct client *c)
 void outbox_disconnected(struct outbox *o)
 {
 	for (unsigned i = 0; i < OUTBOX_CLASSES; i++) {
-		o->rings[i].dropped += o->rings[i].sending;
+		o->rings[i].count->dropped += o->rings[i].sending;
 		o->rings[i].sending = 0;
-		write_account(&o->rings[i]);
 	}
 }
 
@@ -215,5 +203,5 @@ struct outbox_totals outbox_totals(const struct outbox *o, enum outbox_class cla
 {
 	const struct ring *r = &o->rings[class];
 
-	return (struct outbox_totals){ .produced = r->produced, .delivered = r->delivered, .dropped = r->dropped, .waiting = r->waiting };
+	return (struct outbox_totals){ .produced = r->count->produced, .delivered = r->count->delivered, .dropped = r->count->dropped, .waiting = r->waiting };
 }

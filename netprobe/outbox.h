@@ -5,8 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <linux/types.h>
-
+#include "netprobe/bpf/tap.h"
 #include "netprobe/client.h"
 
 #define OUTBOX_BYTES      (1024u * 1024) /* for each class */
@@ -34,8 +33,8 @@ int outbox_send(struct outbox *o, struct client *c);
 /* The connection is gone: what was appended and not wholly sent is dropped. */
 void outbox_disconnected(struct outbox *o);
 
-/* Where the counts of a class are written, too, for the daemon after this one; NULL: nowhere. What is there already, of the one before,
- * is added; what that had produced and nobody got counts as dropped, and is returned. */
-uint64_t outbox_account(struct outbox *o, enum outbox_class class, __u64 *produced, __u64 *delivered, __u64 *dropped);
+/* Where a class is counted, for the daemon after this one; NULL: in the outbox, as at first. Counts go along, and are added to what is
+ * there already, of the daemon before; what that had produced and nobody got counts as dropped, and is returned. */
+uint64_t outbox_account(struct outbox *o, enum outbox_class class, struct tap_messages *account);
 
 struct outbox_totals outbox_totals(const struct outbox *o, enum outbox_class class);

@@ -82,6 +82,18 @@ static int interface_flags(const char name[IF_NAMESIZE], uint32_t *flags, struct
 	return 0;
 }
 
+/* The name of an interface's socket in the store. */
+struct socket_name {
+	char text[24];
+};
+static struct socket_name socket_name(const struct tap_watched *w)
+{
+	struct socket_name name;
+
+	(void)snprintf(name.text, sizeof(name.text), "tap-%u", w->ifindex);
+	return name;
+}
+
 /* The filter is on before the socket is bound: nothing is ever queued. */
 static int open_socket(const struct tap *t, const struct tap_watched *w, struct error *err)
 {
@@ -97,6 +109,8 @@ static int open_socket(const struct tap *t, const struct tap_watched *w, struct 
 		return error_set(err, -errno, "interface %s: sent packets cannot be left out: %s", w->name, strerror(errno));
 	if (bind(fd, (const struct sockaddr *)&to, sizeof(to)) < 0)
 		return error_set(err, -errno, "interface %s: the packet socket cannot be bound: %s", w->name, strerror(errno));
+	if (t->pinned)
+		fdstore_keep(socket_name(w).text, fd);
 	return steal_fd(&fd);
 }
 
@@ -105,18 +119,6 @@ static void close_fd(int *fd)
 	if (*fd >= 0)
 		close(*fd);
 	*fd = -1;
-}
-
-/* The name of an interface's socket in the store. */
-struct socket_name {
-	char text[24];
-};
-static struct socket_name socket_name(const struct tap_watched *w)
-{
-	struct socket_name name;
-
-	(void)snprintf(name.text, sizeof(name.text), "tap-%u", w->ifindex);
-	return name;
 }
 
 /* The socket that counted while no daemon was there, with the filter of this build; or a new one. */
@@ -215,8 +217,6 @@ static int add(struct tap *t, struct tap_watched *w, struct error *err)
 			drop_tables(t, w);
 			return r;
 		}
-		if (t->pinned)
-			fdstore_keep(socket_name(w).text, w->socket);
 	}
 	return 0;
 }
@@ -318,6 +318,15 @@ static void tap_outlive(struct tap *t)
 	t->pinned = r == 0;
 }
 
+/* Nothing is watched: nothing runs, and nothing stays when the daemon ends. */
+static void let_go(struct tap *t)
+{
+	if (t->pins.dir)
+		pins_clear(&t->pins);
+	t->pinned = false;
+	(void)tap_attach(t, false, NULL);
+}
+
 int tap_set_interfaces(struct tap *t, const char *const *list, size_t n, struct error *err)
 {
 	struct tap_watched wanted[TAP_INTERFACES_MAX];
@@ -330,20 +339,17 @@ int tap_set_interfaces(struct tap *t, const char *const *list, size_t n, struct 
 	}
 	if (r == 0)
 		r = open_new(t, wanted, n_wanted, err);
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < t->n_watched; i++) {
+	for (size_t i = 0; i < t->n_watched && r == 0; i++) {
 		if (!find_watched(wanted, n_wanted, &t->watched[i]))
 			remove_interface(t, &t->watched[i]);
 	}
-	memcpy(t->watched, wanted, n_wanted * sizeof(wanted[0]));
-	t->n_watched = n_wanted;
-	if (n_wanted > 0)
-		return 0;
-	if (t->pins.dir)
-		pins_clear(&t->pins);
-	t->pinned = false;
-	return tap_attach(t, false, err);
+	if (r == 0) {
+		memcpy(t->watched, wanted, n_wanted * sizeof(wanted[0]));
+		t->n_watched = n_wanted;
+	}
+	if (t->n_watched == 0)
+		let_go(t);
+	return r;
 }
 
 size_t tap_interfaces(const struct tap *t)
@@ -408,14 +414,12 @@ static void take_up(struct tap *t)
 		if (r == 0 && (t->kind == TAP_SOCKET || (w.flags & TAP_IF_RECEIVED_BY_SOCKET))) {
 			/* An interface that is gone has no socket, but flows to be told of. */
 			w.socket = take_socket(t, &w, &err);
-			if (w.socket >= 0)
-				fdstore_keep(socket_name(&w).text, w.socket);
 		}
 		if (r < 0) {
 			log_event(LOG_LEVEL_WARNING, "flows of an interface are not taken up", "interface", w.name, "reason",
 				  *err.text ? err.text : strerror(-r), NULL);
 			__atomic_store_n(&in->ifindex, 0, __ATOMIC_SEQ_CST);
-			tap_pins_drop_place(t, place);
+			tap_pins_table(t, &w, false);
 			continue;
 		}
 		t->watched[t->n_watched++] = w;

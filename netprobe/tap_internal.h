@@ -71,7 +71,6 @@ struct tap_was_told {
 	bool there; /* the walk met the flow */
 };
 void tap_pins_table(struct tap *t, const struct tap_watched *w, bool keep); /* pins the tables of an interface, or unpins them */
-void tap_pins_drop_place(struct tap *t, uint32_t place);
 int tap_pins_take_tables(struct tap *t, uint32_t place, int *fresh, int *settled); /* those that are pinned, or -errno */
 int tap_pins_read_told(struct tap *t);
 const struct tap_told *tap_pins_told(struct tap *t, uint64_t flow);

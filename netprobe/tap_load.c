@@ -130,7 +130,6 @@ static int try(struct tap *t, enum tap_kind kind, bool plain, ino_t netns, bool 
 static int try_pinned(struct tap *t, ino_t netns)
 {
 	const struct tap_options options = t->options;
-	const uint64_t seed = t->seed;
 	struct tap_bpf__rodata *before;
 	enum tap_kind kind;
 	bool plain, known;
@@ -151,10 +150,8 @@ static int try_pinned(struct tap *t, ino_t netns)
 	}
 	free(before);
 	log_debug("tap: what is pinned %s: %s", known ? "is not taken up" : "cannot be read", strerror(-r));
-	if (r < 0) {
+	if (r < 0)
 		t->options = options;
-		t->seed = seed;
-	}
 	return r;
 }
 
@@ -168,13 +165,15 @@ static int choose(struct tap *t, ino_t netns, struct error *err)
 	enum tap_kind wanted = t->options.kind;
 	int r = -ENOTSUP;
 
-	if (t->pins.dir && try_pinned(t, netns) == 0) {
+	if (tap_is_pinned(t->pins.dir) && try_pinned(t, netns) == 0) {
 		t->taken_up = t->pinned = true;
 		return 0;
 	}
 	if (t->pins.dir)
 		pins_clear(&t->pins);
 	t->ring_bytes = t->options.ring_bytes ? t->options.ring_bytes : RING_BYTES;
+	if (getrandom(&t->seed, sizeof(t->seed), 0) != (ssize_t)sizeof(t->seed))
+		t->seed = 1;
 	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
 		bool kfuncs = ways[i].kind == TAP_TRACEPOINT && !ways[i].plain;
 
@@ -227,13 +226,21 @@ static void report_programs(struct tap *t)
 	}
 }
 
+/* The tracepoints' programs, 2 or none. */
+static size_t attached_ones(const struct tap *t, struct bpf_program *out[2])
+{
+	out[0] = t->plain ? t->skel->progs.received_plain : t->skel->progs.received;
+	out[1] = t->plain ? t->skel->progs.sent_plain : t->skel->progs.sent;
+	return t->kind == TAP_TRACEPOINT ? 2 : 0;
+}
+
 /* Of another build. What comes between that and ours is missed, and nothing is counted twice. */
 static void detach_foreign(const struct tap *t)
 {
-	const struct bpf_program *const ours[2] = { t->plain ? t->skel->progs.received_plain : t->skel->progs.received,
-						    t->plain ? t->skel->progs.sent_plain : t->skel->progs.sent };
+	struct bpf_program *ours[2];
+	size_t n = attached_ones(t, ours);
 
-	pins_keep_only(&t->pins, ours, t->kind == TAP_TRACEPOINT ? 2 : 0);
+	pins_keep_only(&t->pins, (const struct bpf_program *const *)ours, n);
 }
 
 int tap_load(struct tap *t, struct error *err)
@@ -245,8 +252,6 @@ int tap_load(struct tap *t, struct error *err)
 	if (cpus < 0)
 		return error_set(err, cpus, "cannot tell how many processors there are: %s", strerror(-cpus));
 	t->cpus = (uint32_t)cpus;
-	if (getrandom(&t->seed, sizeof(t->seed), 0) != (ssize_t)sizeof(t->seed))
-		t->seed = 1;
 	if (stat("/proc/self/ns/net", &ns) < 0)
 		return error_set(err, -errno, "/proc/self/ns/net: %s", strerror(errno));
 	r = choose(t, ns.st_ino, err);
@@ -290,13 +295,11 @@ int tap_keep_maps(struct tap *t)
 
 int tap_attach(struct tap *t, bool on, struct error *err)
 {
-	struct bpf_program *const programs[2] = { t->plain ? t->skel->progs.received_plain : t->skel->progs.received,
-						  t->plain ? t->skel->progs.sent_plain : t->skel->progs.sent };
+	struct bpf_program *programs[2];
+	size_t n = attached_ones(t, programs);
 
-	for (size_t i = 0; i < 2 && t->kind == TAP_TRACEPOINT; i++) {
+	for (size_t i = 0; i < n; i++) {
 		if (!on) {
-			if (t->pins.dir)
-				pins_drop_link(&t->pins, programs[i]);
 			bpf_link__destroy(t->links[i]);
 			t->links[i] = NULL;
 		} else if (!t->links[i]) {

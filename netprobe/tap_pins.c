@@ -24,6 +24,7 @@ static void table_name(const struct tap *t, const char *half, uint32_t place, ch
 void tap_pins_table(struct tap *t, const struct tap_watched *w, bool keep)
 {
 	char fresh[32], settled[32];
+	int r;
 
 	if (!t->pinned || t->options.max_entries) /* shared ones are pinned with the maps */
 		return;
@@ -32,17 +33,14 @@ void tap_pins_table(struct tap *t, const struct tap_watched *w, bool keep)
 	if (!keep) {
 		pins_drop_map(&t->pins, fresh);
 		pins_drop_map(&t->pins, settled);
-	} else if (pins_keep_map(&t->pins, fresh, w->fresh) < 0 || pins_keep_map(&t->pins, settled, w->settled) < 0) {
-		log_event(LOG_LEVEL_WARNING, "flows of an interface do not outlive the daemon", "interface", w->name, "reason", strerror(errno),
-			  NULL);
+		return;
 	}
-}
-
-void tap_pins_drop_place(struct tap *t, uint32_t place)
-{
-	const struct tap_watched w = { .place = place };
-
-	tap_pins_table(t, &w, false);
+	r = pins_keep_map(&t->pins, fresh, w->fresh);
+	if (r == 0)
+		r = pins_keep_map(&t->pins, settled, w->settled);
+	if (r < 0)
+		log_event(LOG_LEVEL_WARNING, "flows of an interface do not outlive the daemon", "interface", w->name, "reason", strerror(-r),
+			  NULL);
 }
 
 int tap_pins_take_tables(struct tap *t, uint32_t place, int *fresh, int *settled)

@@ -101,11 +101,12 @@ struct tap_told {
 };
 
 /* The daemon's own account, which the next one goes on with. */
+struct tap_messages {
+	__u64 produced, delivered, dropped;
+};
 struct tap_account {
 	__u64 handed_up, ended, evicted, deleted, denied; /* as in struct tap_totals; deleted: entries taken out of the table */
-	struct {
-		__u64 produced, delivered, dropped;
-	} told[3];        /* of each class of messages (enum outbox_class) */
+	struct tap_messages messages[3]; /* by enum outbox_class */
 };
 
 /* What the daemon says to the kernel at any time, and behind it, in other cache lines, what it says to the next daemon. */

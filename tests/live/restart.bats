@@ -275,7 +275,8 @@ more() {
 	touch "$BATS_TEST_TMPDIR/$1"
 	until_ok 20 grep -q "^$1" "$BATS_TEST_TMPDIR/talked"
 }
-# end_talk: what tcpdump has of the two connections in $long_packets and $short_packets
+# end_talk [NAME]: what tcpdump has of the two connections in $long_packets and $short_packets. The client NAME has the end of the longer one,
+# and ends.
 end_talk() {
 	wait "$load"
 	load=
@@ -285,6 +286,11 @@ end_talk() {
 	dump=
 	long_packets=$(tcpdump -nr "$BATS_TEST_TMPDIR/pcap" "tcp port $long" 2>/dev/null | wc -l)
 	short_packets=$(tcpdump -nr "$BATS_TEST_TMPDIR/pcap" "tcp port $short" 2>/dev/null | wc -l)
+	[ $# -gt 0 ] || return 0
+	until_ok 20 grep -q "\"sourcePort\":$long.*\"fin\"" "$BATS_TEST_TMPDIR/$1"
+	kill "$client"
+	wait "$client" || :
+	client=
 }
 # watch NAME CONFIG STEP...: a client in the background
 watch() {
@@ -324,11 +330,7 @@ print(sum(int(o["packetsForward"]) + int(o["packetsReverse"]) for o in r), *{o["
 	watch two "$WATCHING" events 1000000
 	grep -q 'flows taken up.*interfaces=1' "$BATS_TEST_TMPDIR/log"
 	more after
-	end_talk
-	until_ok 20 grep -q "\"sourcePort\":$long.*\"fin\"" "$BATS_TEST_TMPDIR/two"
-	kill "$client"
-	wait "$client" || :
-	client=
+	end_talk two
 	recorded "$long" one two
 	[ "$(recorded "$long" one two)" = "$long_packets http fin" ]
 }
@@ -352,10 +354,7 @@ print(sum(int(o["packetsForward"]) + int(o["packetsReverse"]) for o in r), *{o["
 	watch two "$WATCHING" events 1000000
 	[ "$(wc -l <"$store")" -eq 1 ]
 	more after
-	end_talk
-	until_ok 20 grep -q "\"sourcePort\":$long.*\"fin\"" "$BATS_TEST_TMPDIR/two"
-	kill "$client"
-	wait "$client" || :
+	end_talk two
 	recorded "$long" one two
 	[ "$(recorded "$long" one two)" = "$long_packets http fin" ]
 	watch three "$CONFIG" settle
@@ -401,12 +400,37 @@ print(sum(int(o["packetsForward"]) + int(o["packetsReverse"]) for o in r), *{o["
 	start --tap tracepoint
 	watch two "${WATCHING/\}/,\"flowTableMaxEntries\":4096\}}" events 1000000
 	more after
-	end_talk
-	until_ok 20 grep -q "\"sourcePort\":$long.*\"fin\"" "$BATS_TEST_TMPDIR/two"
-	kill "$client"
-	wait "$client" || :
-	client=
+	end_talk two
 	recorded "$long" one two
 	[[ "$(recorded "$long" one two)" == "$long_packets "*" interface_removed fin" ]]
 	[ -e "$PINS/tap_map_flows_fresh" ] && [ -z "$(ls "$PINS" | grep flows_fresh_)" ]
+}
+
+@test "HV-14 a protocol that is off stays unsaid over a restart" {
+	local https='"captureInterfaces":["near"],"deviceBindings":[{"ip":"10.9.0.1","fingerprint":{"tls":true},"dpi":{"enabled":true,"protocols":["http"]}}]'
+	OUTER=(ip netns exec "$NS")
+	openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=far.test -keyout "$BATS_TEST_TMPDIR/key" -out "$BATS_TEST_TMPDIR/cert" 2>/dev/null
+	ip netns exec "$FAR" openssl s_server -quiet -accept 10.9.0.2:8443 -key "$BATS_TEST_TMPDIR/key" -cert "$BATS_TEST_TMPDIR/cert" >/dev/null 2>&1 3>&- &
+	server=$!
+	until_ok 10 far sh -c 'ss -Hltn | grep -q :8443'
+	start --tap tracepoint
+	watch one "{\"enabled\":true,$https}" events 1000000
+	mkfifo "$BATS_TEST_TMPDIR/hold"
+	ip netns exec "$NS" openssl s_client -quiet -connect 10.9.0.2:8443 <"$BATS_TEST_TMPDIR/hold" >/dev/null 2>&1 3>&- &
+	load=$!
+	exec 8>"$BATS_TEST_TMPDIR/hold"
+	until_ok 10 grep -q '"ja4":"t' "$BATS_TEST_TMPDIR/one" # it was found
+	kill -KILL "$PID"
+	wait "$PID" || :
+	wait "$client" || :
+	start --tap tracepoint
+	watch two "$CONFIG" settle
+	wait "$client"
+	client=
+	exec 8>&-
+	grep '"type":"flow_record"' "$BATS_TEST_TMPDIR/two" | grep '"destinationPort":8443' | grep interface_removed >"$BATS_TEST_TMPDIR/record"
+	cat "$BATS_TEST_TMPDIR/record"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/record")" -eq 1 ]
+	run ! grep -q '"protocol":"[^"]' "$BATS_TEST_TMPDIR/record"
+	run ! grep -q '"dpi_event"' "$BATS_TEST_TMPDIR/one"
 }
