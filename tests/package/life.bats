@@ -380,10 +380,12 @@ processes() { in_ct pgrep -u serviceradar | sort | tr '\n' ' '; }
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.bind((\"127.0.0.1\", 4001))
 for _ in range(100): s.sendto(b\"x\", (\"127.0.0.1\", 9))"'
-	sh_ct "mkdir -p /etc/systemd/system/$unit.d
+	# The agent is away while the unit is restarted by hand: it may find it stopped, start it, and so cancel systemctl's job.
+	sh_ct "systemctl stop serviceradar-agent
+		mkdir -p /etc/systemd/system/$unit.d
 		printf '[Service]\nExecStart=\nExecStart=/var/lib/serviceradar/addons/netprobe/current/serviceradar-netprobe --tap socket\nRestartSec=3\n' \
 			>/etc/systemd/system/$unit.d/tap.conf
-		systemctl daemon-reload; systemctl restart $unit"
+		systemctl daemon-reload && systemctl restart $unit && systemctl start serviceradar-agent"
 	in_ct srctl addon config netprobe --set 'capture_interfaces=["lo"]'
 	until_ok 10 sh_ct "[ \$(systemctl show -P NFileDescriptorStore $unit) = 1 ]"
 	sh_ct "$send"
@@ -400,7 +402,8 @@ for _ in range(100): s.sendto(b\"x\", (\"127.0.0.1\", 9))"'
 	in_ct srctl addon config netprobe --set 'capture_interfaces=[]'
 	until_ok 10 sh_ct "[ \$(systemctl show -P NFileDescriptorStore $unit) = 0 ]"
 	until_ok 10 sh_ct 'grep "\"sourcePort\":4001" /var/log/serviceradar/events.ndjson | grep "interface_removed" | grep -q "\"packetsForward\":\"*300\>"' || { sh_ct 'grep flow_record /var/log/serviceradar/events.ndjson; journalctl -q -o cat -n 30 -u serviceradar-netprobe'; false; }
-	sh_ct "rm -r /etc/systemd/system/$unit.d; systemctl daemon-reload; systemctl restart $unit"
+	sh_ct "systemctl stop serviceradar-agent && rm -r /etc/systemd/system/$unit.d && systemctl daemon-reload && systemctl restart $unit &&
+		systemctl start serviceradar-agent"
 	until_ok 10 status_is state active
 }
 
