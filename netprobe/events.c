@@ -43,8 +43,8 @@ void events_pop(struct event_queue *q, size_t n)
 		process_unref(e->process);
 		cgroup_unref(e->cgroup);
 	}
-	q->first = (q->first + n) % EVENTS_QUEUE_MAX;
 	q->count -= n;
+	q->first = q->count ? (q->first + n) % EVENTS_QUEUE_MAX : 0; /* from the beginning, which is still in the processor's cache */
 }
 
 void events_free(struct event_queue *q)

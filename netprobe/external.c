@@ -11,6 +11,8 @@
 
 #define BUCKETS EXTERNAL_SOCKETS_MAX /* a chain has one socket, or few: each is a cache miss */
 
+#define CACHE_LINE 64
+
 /* A tuple as one end sees it; IPv4 as IPv4-mapped. */
 struct tuple {
 	uint8_t local[16], remote[16];
@@ -131,6 +133,9 @@ static void forget(struct external *x, struct external_socket *s)
 	cgroup_unref(s->cgroup);
 	free(s);
 	x->sockets--;
+	if (x->oldest[1]) /* the next one to be forgotten: nobody has looked at it for long */
+		for (size_t i = 0; i < sizeof(*s); i += CACHE_LINE)
+			__builtin_prefetch((const char *)x->oldest[1] + i, 1);
 }
 
 static void take_owner(struct external_socket *s, const struct event *e)
@@ -147,6 +152,12 @@ static void take_owner(struct external_socket *s, const struct event *e)
 	memcpy(s->comm, e->kernel.comm, sizeof(s->comm));
 }
 
+/* The first event of a connection: it is not looked for among those of its chain, which are cold in memory. */
+static bool is_first(const struct event *e)
+{
+	return (e->kernel.kind == EVENT_CONNECT || e->kernel.kind == EVENT_ACCEPT) && !(e->kernel.flags & EVENT_CORRECTED);
+}
+
 static struct external_socket *remember(struct external *x, const struct event *e, const struct tuple *t)
 {
 	struct external_socket **bucket, *s;
@@ -156,7 +167,8 @@ static struct external_socket *remember(struct external *x, const struct event *
 	bucket = bucket_of(x, t);
 	if (!bucket)
 		return NULL;
-	for (s = *bucket; s; s = s->next)
+	s = is_first(e) ? NULL : *bucket;
+	for (; s; s = s->next)
 		if (s->cookie == e->kernel.cookie && memcmp(&s->tuple, t, sizeof(*t)) == 0)
 			break;
 	if (!s) {

@@ -73,6 +73,8 @@ static bool hold(struct presumed *p, const struct event *event, presumed_fn fn, 
 			return false;
 		}
 	}
+	if (p->held == 0) /* from the beginning, which is still in the processor's cache */
+		p->first = p->count = 0;
 	if (p->count == PRESUMED_MAX) {
 		slot = &p->slots[p->first];
 		if (slot->event.kernel.cookie)

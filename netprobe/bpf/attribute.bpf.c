@@ -10,7 +10,7 @@
  * UDP, UDP-Lite, ICMP echo: one event for the first use of a socket with a peer, in each direction and by each process.
  *
  * User space loads what this kernel takes (attribute_ladder.c): a program must not rely on another one being there. */
-#include "attribute_owner.h"
+#include "attribute_connection.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -21,39 +21,6 @@ const volatile bool have_rx_peers = false; /* skb_consume_udp or sk_data_ready s
 const volatile bool skip_receive = false;  /* skb_consume_udp tells of received datagrams */
 
 #define CORRECTIONS 4 /* of one connection's owner that are reported; later ones are only taken in */
-
-struct endpoints {
-	__u64 cookie;
-	__u8 local[16], remote[16];
-	__u16 local_port, remote_port;
-	__u16 protocol;
-	__u8 family, pad;
-};
-
-/* Everything known of a TCP socket; the tuple is kept, because skc_num is 0 again at CLOSE. */
-struct connection {
-	struct owner owner;
-	struct endpoints ends;
-	__u8 has_owner;   /* the process is visible to the daemon */
-	__u8 reported;    /* a connect or accept event went out, so a close event has to */
-	__u8 passive;
-	__u8 unowned;     /* accepted by a listener that has no owner: who it is, its first use will tell */
-	__u8 waiting;     /* established, and accept() has not come yet */
-	__u8 closed;      /* it was closed while it waited */
-	__u8 used;        /* its owner has sent or received, or accepted it for sure: who only closes it changes nothing */
-	__u8 corrections;
-	__u8 seeded, announced, holders; /* found by the iterator; seen by the daemon; processes that hold it */
-	__u8 pad[1];
-	__u32 last_holder;
-	__u64 listener;   /* passive: its listener's cookie; 0: not known */
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
-	__type(key, int);
-	__type(value, struct connection);
-} connections SEC(".maps");
 
 /* Who took a connection of a listener that another process had set up: a worker that was forked, a service that systemd listens for. By
  * the listener's cookie. */
@@ -107,13 +74,6 @@ struct {
 	__type(value, __u8);
 } peers SEC(".maps");
 
-static __always_inline __u32 netns_of(struct sock *sk)
-{
-	struct sock_common___net *common = (struct sock_common___net *)&sk->__sk_common;
-
-	return common->skc_net.net->ns.inum;
-}
-
 static __always_inline void set_v4(__u8 *to, __be32 address)
 {
 	__builtin_memset(to, 0, 12);
@@ -125,9 +85,7 @@ static __always_inline void take_ends(struct endpoints *e, struct sock *sk)
 	e->cookie = bpf_get_socket_cookie(sk);
 	e->family = (__u8)sk->__sk_common.skc_family;
 	e->protocol = sk->sk_protocol;
-	e->local_port = sk->__sk_common.skc_num;
-	if (!e->local_port) /* closed already */
-		e->local_port = bpf_ntohs(BPF_CORE_READ((struct inet_sock *)sk, inet_sport));
+	e->local_port = local_port_of(sk);
 	e->remote_port = bpf_ntohs(sk->__sk_common.skc_dport);
 	if (e->family == AF_INET6) {
 		BPF_CORE_READ_INTO(&e->local, sk, __sk_common.skc_v6_rcv_saddr);
@@ -204,18 +162,45 @@ static __always_inline bool own(struct connection *c)
 	return c->has_owner;
 }
 
-static __always_inline int on_open(struct sock *sk, bool listens)
+/* Nothing is known of it yet but what it has from its listener. */
+static __always_inline void renew(struct connection *c)
 {
-	struct connection *c = bpf_sk_storage_get(&connections, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	c->opening = c->reported = c->passive = c->waiting = c->closed = c->used = c->corrections = c->seeded = c->holders = 0;
+}
+
+static __always_inline int on_connect(struct sock *sk)
+{
+	struct connection *c = connection_make(sk);
 
 	if (!c)
 		return 0;
-	c->used = c->reported = c->passive = c->unowned = c->waiting = c->closed = c->corrections = c->seeded = c->holders = 0;
+	renew(c);
+	c->unowned = 0;
+	c->opening = 1;
 	own(c);
-	if (listens) {
-		c->ends.cookie = bpf_get_socket_cookie(sk);
-		note_listeners();
+	return 0;
+}
+
+static __always_inline int on_listen(struct sock *sk)
+{
+	struct connection *c = bpf_sk_storage_get(&connections, sk, NULL, 0);
+	struct listener *l = c ? NULL : listener_make(sk);
+
+	note_listeners();
+	if (l) {
+		take_owner(&l->owner);
+		if (!l->owner.pid)
+			COUNT(foreign);
+		return 0;
 	}
+	if (!c)
+		c = bpf_sk_storage_get(&connections, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!c)
+		return 0;
+	renew(c);
+	c->unowned = 0;
+	c->ends.cookie = bpf_get_socket_cookie(sk);
+	own(c);
 	return 0;
 }
 
@@ -235,32 +220,51 @@ static __always_inline void presume_acceptor(struct connection *c)
 	c->has_owner = 1;
 }
 
+/* What a connection has from its listener. NULL when there is no memory. */
+static __always_inline struct connection *inherit(struct sock *sk)
+{
+	struct connection *c = connection_make(sk);
+	struct listener *l;
+
+	if (!c)
+		return NULL;
+	renew(c);
+	if (!c->socket && c->ends.cookie) { /* a copy of its listener's */
+		c->listener = c->ends.cookie;
+		return c;
+	}
+	l = listener_of(sk);
+	c->listener = l ? l->cookie : 0;
+	c->unowned = !l;
+	if (l)
+		c->owner = l->owner;
+	c->has_owner = l && c->owner.pid;
+	return c;
+}
+
 static __always_inline int on_established(struct sock *sk, int old_state)
 {
-	struct connection *c = bpf_sk_storage_get(&connections, sk, NULL, 0);
-	bool passive = old_state == TCP_SYN_RECV;
+	struct connection *c = connection_of(sk);
 
-	if (!c && passive) {
-		c = bpf_sk_storage_get(&connections, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-		if (!c) {
-			COUNT(unowned);
-			return 0;
-		}
-		c->unowned = 1;
-	}
-	if (!c)
-		return 0;
-	c->listener = passive ? c->ends.cookie : 0; /* still its listener's */
-	take_ends(&c->ends, sk);
-	if (!passive) {
+	if (c && (c->opening || old_state == TCP_SYN_SENT)) {
+		c->opening = 0;
+		take_ends(&c->ends, sk);
 		if (!c->has_owner)
 			return 0;
+		c->listener = 0;
 		c->reported = c->used = 1;
 		emit(&c->owner, &c->ends, sk, KIND(EVENT_CONNECT, 0), STATES(old_state, TCP_ESTABLISHED));
 		return 0;
 	}
+	if (old_state != TCP_SYN_RECV)
+		return 0;
+	c = inherit(sk);
+	if (!c) {
+		COUNT(unowned);
+		return 0;
+	}
+	take_ends(&c->ends, sk);
 	c->passive = 1;
-	c->used = c->seeded = c->holders = c->corrections = c->closed = 0; /* its listener's */
 	if (have_accept) {
 		c->waiting = 1;
 		return 0;
@@ -273,22 +277,12 @@ static __always_inline int on_established(struct sock *sk, int old_state)
 	return 0;
 }
 
-static __always_inline int on_close(struct sock *sk, int old_state)
+static __always_inline void tell_end(struct connection *c, struct sock *sk, int old_state)
 {
-	struct connection *c = bpf_sk_storage_get(&connections, sk, NULL, 0);
-
-	if (old_state == TCP_LISTEN)
-		note_listeners();
-	if (!c)
-		return 0;
-	if (c->waiting) {
-		c->closed = 1;
-		return 0;
-	}
 	if (c->unowned)
 		COUNT(unowned);
 	if (!c->has_owner)
-		return 0;
+		return;
 	if (c->reported) {
 		c->reported = 0;
 		emit(&c->owner, &c->ends, sk, KIND(EVENT_CLOSE, 0), STATES(old_state, TCP_CLOSE));
@@ -297,6 +291,28 @@ static __always_inline int on_close(struct sock *sk, int old_state)
 		take_ends(&c->ends, sk);
 		emit(&c->owner, &c->ends, sk, KIND(EVENT_CONNECT, 0), STATES(old_state, TCP_CLOSE));
 	}
+}
+
+static __always_inline int on_close(struct sock *sk, int old_state)
+{
+	struct connection *c;
+
+	if (old_state == TCP_LISTEN) {
+		listener_release(sk);
+		note_listeners();
+		return 0;
+	}
+	c = connection_of(sk);
+	if (!c)
+		return 0;
+	if (c->waiting) {
+		c->closed = 1;
+		if (connection_keep(sk, c) < 0)
+			COUNT(unowned);
+		return 0;
+	}
+	tell_end(c, sk, old_state);
+	connection_release(c);
 	return 0;
 }
 
@@ -312,7 +328,7 @@ static __always_inline bool is_current(const struct owner *o)
  * having used it counts only if nobody else has: of several holders, the last one to let go is not the owner for that. */
 static __always_inline void on_use(struct sock *sk, bool closes)
 {
-	struct connection *c = bpf_sk_storage_get(&connections, sk, NULL, 0);
+	struct connection *c = connection_of(sk);
 	bool first, presumed;
 
 	if (!c || c->waiting || (!c->unowned && !c->reported) || (closes && c->used))
@@ -347,13 +363,11 @@ static __always_inline int on_transition(struct sock *sk, int old_state, int new
 		return 0;
 	switch (new_state) {
 	case TCP_SYN_SENT:
-		return on_open(sk, false);
+		return on_connect(sk);
 	case TCP_LISTEN:
-		return on_open(sk, true);
+		return on_listen(sk);
 	case TCP_ESTABLISHED:
-		if (old_state == TCP_SYN_SENT || old_state == TCP_SYN_RECV)
-			return on_established(sk, old_state);
-		return 0;
+		return on_established(sk, old_state);
 	case TCP_FIN_WAIT1: /* close() and shutdown(): both in the context of who calls them */
 	case TCP_LAST_ACK:
 		on_use(sk, true);
@@ -362,6 +376,14 @@ static __always_inline int on_transition(struct sock *sk, int old_state, int new
 		return on_close(sk, old_state);
 	}
 	return 0;
+}
+
+/* The transitions that say something; a socket that an RST has closed is closed once more by its process. */
+static __always_inline bool matters(int old_state, int new_state)
+{
+	const __u32 states = 1 << TCP_SYN_SENT | 1 << TCP_LISTEN | 1 << TCP_ESTABLISHED | 1 << TCP_FIN_WAIT1 | 1 << TCP_LAST_ACK | 1 << TCP_CLOSE;
+
+	return old_state != new_state && (states >> (new_state & 31) & 1);
 }
 
 /* The kernel does not run a program on a CPU where it is running already (kernel/trace/bpf_trace.c, __bpf_trace_run): what interrupts
@@ -377,7 +399,7 @@ SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(on_state, struct sock *sk, int old_state, int new_state)
 {
 	__u32 zero = 0;
-	volatile __u32 *here = bpf_map_lookup_elem(&inside, &zero);
+	volatile __u32 *here = matters(old_state, new_state) ? bpf_map_lookup_elem(&inside, &zero) : NULL;
 
 	if (!here)
 		return 0;
@@ -391,7 +413,7 @@ SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(on_nested, struct sock *sk, int old_state, int new_state)
 {
 	__u32 zero = 0;
-	const volatile __u32 *here = bpf_map_lookup_elem(&inside, &zero);
+	const volatile __u32 *here = matters(old_state, new_state) ? bpf_map_lookup_elem(&inside, &zero) : NULL;
 
 	return here && *here ? on_transition(sk, old_state, new_state) : 0;
 }
@@ -402,7 +424,7 @@ static __always_inline int on_accepted(struct sock *sk)
 
 	if (!sk || sk->sk_protocol != IPPROTO_TCP)
 		return 0;
-	c = bpf_sk_storage_get(&connections, sk, NULL, 0);
+	c = connection_of(sk);
 	if (!c || !c->waiting)
 		return 0;
 	c->waiting = c->unowned = 0;
@@ -869,12 +891,22 @@ static __always_inline bool has_life(__u8 state)
 /* Processes come in the order of their numbers, so the lowest that holds a socket is its owner. */
 static __always_inline void seed_connection(struct sock *sk, struct task_struct *task, __u8 state)
 {
-	struct connection *c;
+	struct connection *c = connection_of(sk);
+	struct listener *l = !c && state == TCP_LISTEN ? listener_make(sk) : NULL;
 	struct owner o;
 
+	if (l) {
+		if (l->owner.pid)
+			return;
+		holder_of(&l->owner, task);
+		if (l->owner.pid)
+			COUNT(seeded);
+		return;
+	}
 	if (!has_life(state))
 		return;
-	c = bpf_sk_storage_get(&connections, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!c)
+		c = bpf_sk_storage_get(&connections, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!c)
 		return;
 	if (c->has_owner || c->unowned) {
@@ -934,7 +966,7 @@ static __always_inline void write_listener(struct seq_file *seq, struct sock *sk
 
 static __always_inline void announce(struct seq_file *seq, struct sock *sk, __u8 state)
 {
-	struct connection *c = bpf_sk_storage_get(&connections, sk, NULL, 0);
+	struct connection *c = connection_of(sk);
 	struct attribution_event e = {};
 
 	if (!c || !c->seeded || c->announced || !c->reported)

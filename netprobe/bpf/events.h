@@ -7,7 +7,7 @@
 #endif
 
 /* Raised whenever the meaning of a map's or record's bytes changes: maps that are pinned are taken up only by who knows them. */
-#define ATTRIBUTION_LAYOUT 3u
+#define ATTRIBUTION_LAYOUT 4u
 
 #define EVENT_COMM_BYTES  16
 #define EVENT_RING_BYTES  (4 * 1024 * 1024)
