@@ -2,10 +2,10 @@
 /* Who owns a socket.
  *
  * TCP: inet_sock_set_state tells when a socket connects, listens, is accepted and closes. SYN_SENT and LISTEN are set in the
- * owner's own context, so the owner is read there. The passive side becomes ESTABLISHED in softirq, whoever runs then: the
- * child carries a clone of its listener's storage (BPF_F_CLONE, net/core/bpf_sk_storage.c). Who accepts it is told by
- * inet_csk_accept where the kernel allows us to hook a function; else it is presumed to be who was found to have taken the connection
- * before it, or the listener's owner, and who first sends, receives or closes corrects it.
+ * owner's own context, so the owner is read there. The passive side becomes ESTABLISHED in softirq, whoever runs then: it has its
+ * owner from its listener (attribute_connection.h). Who accepts it is told by inet_csk_accept where the kernel allows us to hook a
+ * function; else it is presumed to be who was found to have taken the connection before it, or the listener's owner, and who first
+ * sends, receives or closes corrects it.
  *
  * UDP, UDP-Lite, ICMP echo: one event for the first use of a socket with a peer, in each direction and by each process.
  *

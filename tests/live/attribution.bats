@@ -209,6 +209,33 @@ closed = one(eventKind=3, localPort=5407, remotePort=told["ports"]["idle"])
 assert closed["pid"] == told["worker"] and "python3" in closed["redactedCmdline"][0], closed'
 }
 
+@test "HV-22 two processes listen at one port, one ends and another one comes: each connection is its listener's" {
+	start_netprobe "$ALL"
+	begin
+	scenario neighbours
+	end
+	local hooked=False # what nobody accepted is nobody's
+	! grep -q 'hook=fexit/inet_csk_accept state=active' "$BATS_TEST_TMPDIR/log" || hooked=True
+	events "hooked = $hooked"'
+for name, port in told["ports"].items():
+    owner = [o["pid"] for o in some(eventKind=2, localPort=5418, remotePort=port)]
+    assert owner == ([] if hooked else [told["pids"][name]]), (name, owner, told)'
+}
+
+@test "HV-22 more connections at once than their sockets have slots: each is told with its owners, from its beginning to its end" {
+	start_netprobe "$ALL"
+	begin
+	scenario crowd
+	end
+	events '
+import collections
+seen = collections.Counter((o["eventKind"], o["localPort"], o["remotePort"], o["pid"]) for o in e if 5419 in (o["localPort"], o["remotePort"]))
+wanted = collections.Counter()
+for port in told["ports"]:
+    wanted.update([(1, port, 5419, told["client"]), (2, 5419, port, told["server"]), (3, port, 5419, told["client"]), (3, 5419, port, told["server"])])
+assert seen == wanted, ((wanted - seen).most_common(5), (seen - wanted).most_common(5))'
+}
+
 @test "HV-22 privileges dropped after listen: the user that serves the connection" {
 	start_netprobe "$ALL"
 	begin

@@ -6,6 +6,7 @@ import ctypes
 import errno
 import json
 import os
+import resource
 import signal
 import socket
 import sys
@@ -60,8 +61,8 @@ def many_peers():
     return {"pid": os.getpid(), "ports": len(ports)}
 
 
-def listener(port):
-    s = socket.create_server(("127.0.0.1", port))
+def listener(port, address="127.0.0.1"):
+    s = socket.create_server((address, port))
     s.settimeout(10)
     return s
 
@@ -126,6 +127,64 @@ def idle_worker():
     time.sleep(0.5)
     return {"parent": os.getpid(), "worker": pid,
             "ports": {name: c.getsockname()[1] for name, c in (("used", used), ("idle", idle), ("late", late), ("orphan", orphan))}}
+
+
+def neighbours():
+    """Two processes listen at one port, each at an address of its own, and take nothing. The first one ends, another one comes."""
+    def listen_at(address):
+        ready, tell = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            signal.alarm(60)
+            s = listener(5418, address)
+            os.write(tell, b"x")
+            signal.pause()
+            s.close()
+        os.read(ready, 1)
+        return pid
+
+    def connect(address):
+        c = socket.create_connection((address, 5418))
+        time.sleep(0.5)  # longer than an accept waits for its correction
+        port = c.getsockname()[1]
+        c.close()
+        return port
+
+    pids = {"first": listen_at("127.0.0.1"), "second": listen_at("127.0.0.2")}
+    ports = {"first": connect("127.0.0.1"), "second": connect("127.0.0.2")}
+    os.kill(pids["first"], signal.SIGKILL)
+    os.waitpid(pids["first"], 0)
+    pids["third"] = listen_at("127.0.0.1")
+    ports |= {"third": connect("127.0.0.1"), "still": connect("127.0.0.2")}
+    pids["still"] = pids["second"]
+    for pid in (pids["second"], pids["third"]):
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    return {"pids": pids, "ports": ports}
+
+
+def crowd():
+    """3,000 connections between two processes are open at once; then each end closes its own."""
+    n = 3000
+    resource.setrlimit(resource.RLIMIT_NOFILE, (n + 100, n + 100))
+    server = listener(5419)
+    server.listen(n)
+    pid = os.fork()
+    if pid == 0:
+        clients = [socket.create_connection(("127.0.0.1", 5419)) for _ in range(n)]
+        for c in clients:
+            c.sendall(b"x")
+        for c in clients:
+            c.close()
+        os._exit(0)
+    taken = [server.accept() for _ in range(n)]
+    for c, _ in taken:
+        c.recv(1)
+    for c, _ in taken:
+        c.recv(1)  # the other end is closed
+        c.close()
+    os.waitpid(pid, 0)
+    return {"client": pid, "server": os.getpid(), "ports": [peer[1] for _, peer in taken]}
 
 
 def drops_privileges():
