@@ -167,7 +167,7 @@ static struct bpf_link *attach(struct attribute_bpf *skel, unsigned i)
 /* Loads and attaches one program for a moment, with maps of the least size. */
 static void try_alone(struct ladder *l, unsigned i)
 {
-	struct bpf_map *maps[] = { NULL, NULL, NULL, NULL, NULL, NULL };
+	struct bpf_map *maps[] = { NULL, NULL, NULL, NULL, NULL, NULL, NULL };
 	struct bpf_link *link;
 	int r = open_skeleton(l);
 
@@ -178,6 +178,7 @@ static void try_alone(struct ladder *l, unsigned i)
 		maps[3] = l->skel->maps.acceptors;
 		maps[4] = l->skel->maps.slots;
 		maps[5] = l->skel->maps.listeners;
+		maps[6] = l->skel->maps.early;
 		for (unsigned k = 0; k < sizeof(maps) / sizeof(maps[0]); k++)
 			(void)bpf_map__set_max_entries(maps[k], 64);
 		(void)bpf_map__set_max_entries(l->skel->maps.events, 4096 * 16);

@@ -31,6 +31,15 @@ struct {
 	__type(value, struct owner);
 } acceptors SEC(".maps");
 
+/* Who accepted a connection that was not established yet, by its cookie: it is in the listener's queue a moment before
+ * (net/ipv4/tcp_minisocks.c, tcp_check_req). */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u64);
+	__type(value, struct owner);
+} early SEC(".maps");
+
 struct peer {
 	__u8 remote[16], local[16];
 	__u16 remote_port;
@@ -242,6 +251,35 @@ static __always_inline struct connection *inherit(struct sock *sk)
 	return c;
 }
 
+static __always_inline void tell_accept(struct connection *c, struct sock *sk)
+{
+	c->waiting = c->unowned = 0;
+	c->used = 1;
+	if (!c->has_owner)
+		return;
+	c->reported = !c->closed;
+	emit(&c->owner, &c->ends, sk, KIND(EVENT_ACCEPT, 0), STATES(TCP_SYN_RECV, TCP_ESTABLISHED));
+	if (c->closed)
+		emit(&c->owner, &c->ends, sk, KIND(EVENT_CLOSE, 0), STATES(TCP_ESTABLISHED, TCP_CLOSE));
+}
+
+/* accept() has not come, or was here and left its name: whoever takes the name away tells of it. */
+static __always_inline void wait_for_accept(struct connection *c, struct sock *sk)
+{
+	struct owner *name, o;
+
+	c->waiting = 1;
+	name = bpf_map_lookup_elem(&early, &c->ends.cookie);
+	if (!name)
+		return;
+	o = *name;
+	if (bpf_map_delete_elem(&early, &c->ends.cookie) < 0)
+		return;
+	c->owner = o;
+	c->has_owner = o.pid != 0;
+	tell_accept(c, sk);
+}
+
 static __always_inline int on_established(struct sock *sk, int old_state)
 {
 	struct connection *c = connection_of(sk);
@@ -266,7 +304,7 @@ static __always_inline int on_established(struct sock *sk, int old_state)
 	take_ends(&c->ends, sk);
 	c->passive = 1;
 	if (have_accept) {
-		c->waiting = 1;
+		wait_for_accept(c, sk);
 		return 0;
 	}
 	presume_acceptor(c);
@@ -418,6 +456,20 @@ int BPF_PROG(on_nested, struct sock *sk, int old_state, int new_state)
 	return here && *here ? on_transition(sk, old_state, new_state) : 0;
 }
 
+/* True when it was established meanwhile, and nobody has told of it. */
+static __always_inline bool accepted_early(struct sock *sk)
+{
+	__u64 cookie = bpf_get_socket_cookie(sk);
+	struct owner o = {};
+	struct connection *c;
+
+	take_owner(&o);
+	if (bpf_map_update_elem(&early, &cookie, &o, BPF_ANY) < 0)
+		return false;
+	c = connection_of(sk);
+	return c && c->waiting && bpf_map_delete_elem(&early, &cookie) == 0;
+}
+
 static __always_inline int on_accepted(struct sock *sk)
 {
 	struct connection *c;
@@ -425,16 +477,13 @@ static __always_inline int on_accepted(struct sock *sk)
 	if (!sk || sk->sk_protocol != IPPROTO_TCP)
 		return 0;
 	c = connection_of(sk);
-	if (!c || !c->waiting)
+	if ((!c || !c->waiting) && !accepted_early(sk))
 		return 0;
-	c->waiting = c->unowned = 0;
-	c->used = 1;
-	if (!own(c))
+	c = connection_of(sk);
+	if (!c)
 		return 0;
-	c->reported = !c->closed;
-	emit(&c->owner, &c->ends, sk, KIND(EVENT_ACCEPT, 0), STATES(TCP_SYN_RECV, TCP_ESTABLISHED));
-	if (c->closed)
-		emit(&c->owner, &c->ends, sk, KIND(EVENT_CLOSE, 0), STATES(TCP_ESTABLISHED, TCP_CLOSE));
+	own(c);
+	tell_accept(c, sk);
 	return 0;
 }
 

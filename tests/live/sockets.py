@@ -234,8 +234,9 @@ def handed_over():
     pid = os.fork()
     if pid == 0:
         left.close()
-        _, fds, _, _ = socket.recv_fds(right, 10, 1)
+        _, fds, _, _ = socket.recv_fds(right, 1, 1)
         s = socket.socket(fileno=fds[0])
+        right.recv(1)  # the one before has let go
         s.sendall(b"from the other one")
         s.close()
         os._exit(0)
@@ -248,6 +249,7 @@ def handed_over():
     time.sleep(0.2)  # longer than an accept waits for its correction
     socket.send_fds(left, [b"x"], [s.fileno()])
     s.close()
+    left.sendall(b"x")
     while client.recv(100):
         pass
     os.waitpid(pid, 0)
